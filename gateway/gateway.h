@@ -1,0 +1,69 @@
+/*
+ * All gateways of a run: hosts are made and shared as the specs say, everything starts in parallel,
+ * every step has a deadline. Above this header nobody knows of hosts, links, frames or transports.
+ *
+ * `open` never fails by return value: a gateway that can't start ends in on_down with what failed.
+ * Numbers are the session's (gw<number>) and are never used twice.
+ */
+#ifndef TXG_GATEWAY_GATEWAY_H
+#define TXG_GATEWAY_GATEWAY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "gateway/wire/message.h"
+#include "specs/spec.h"
+
+struct txg_gateways; /* the set */
+
+enum txg_gateway_end {
+    TXG_GATEWAY_NOT_STARTED, /* connect, start, hello, open or workerready failed */
+    TXG_GATEWAY_ENDED,       /* exit status 0 after shutdown */
+    TXG_GATEWAY_CRASHED,     /* the worker died, froze, or broke the protocol */
+    TXG_GATEWAY_LOST         /* the host was lost: no beat, or the link ended */
+};
+
+struct txg_gateways_config {
+    uv_loop_t *loop;
+    const char *worker; /* path of txgate-worker for this machine */
+    const char *testrunuid;
+    int64_t heartbeat;       /* microseconds */
+    int64_t connect_timeout; /* microseconds, from open to workerready */
+    void *user;
+    void (*on_message)(void *user, unsigned number, const struct txg_msg *msg);
+    /* The last call for this number. `text` is for people: step, reason, last words of stderr. */
+    void (*on_down)(void *user, unsigned number, enum txg_gateway_end end, const char *text);
+    /* A log line of an agent, or a thing worth a warning. `host` names it. */
+    void (*on_log)(void *user, const char *host, const char *level, const char *text);
+    void (*on_closed)(void *user); /* after txg_gateways_close: every host has ended */
+};
+
+/* What a gateway is told when it opens, sent without waiting for any answer. `setup` holds encoded
+ * payloads in order: workerinput, suite, files ..., collect. */
+struct txg_gateway_setup {
+    const struct txg_spec *spec; /* borrowed for the life of the set */
+    const struct txg_msg *messages;
+    size_t n_messages; /* borrowed for the call */
+};
+
+struct txg_gateways *txg_gateways_new(const struct txg_gateways_config *config);
+void txg_gateways_open(struct txg_gateways *set, unsigned number,
+                       const struct txg_gateway_setup *setup);
+
+/* Queues a message; for a gateway that is down it is dropped. */
+void txg_gateways_send(struct txg_gateways *set, unsigned number, const struct txg_msg *msg);
+
+/* Kills one gateway's worker; on_down follows. */
+void txg_gateways_kill(struct txg_gateways *set, unsigned number);
+
+/* Ends everything: stops the links, waits for the agents to go (bounded), then calls on_closed. */
+void txg_gateways_close(struct txg_gateways *set);
+void txg_gateways_free(struct txg_gateways *set); /* after on_closed */
+
+/* True for the first gateway opened on its host: the one that sends its collection's records. */
+bool txg_gateways_is_new_host(const struct txg_gateways *set, const struct txg_spec *spec);
+
+/* Names, in messages: "gw1 (popen)". */
+
+#endif

@@ -1,0 +1,61 @@
+/*
+ * txgate.yaml and fleet.yaml: what they may say and where they are found. The only users of
+ * libyaml are fleet.c and schema.c. Errors read "file:line:col: what; did you mean 'x'?".
+ */
+#ifndef TXG_SPECS_FLEET_H
+#define TXG_SPECS_FLEET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "specs/spec.h"
+#include "src/base/err.h"
+#include "src/base/strv.h"
+#include "src/base/value.h"
+
+struct txg_fleet_gateway {
+    char *id; /* or NULL */
+    char *tx; /* as written, may have `N*` */
+    struct txg_strv labels;
+    bool has_input;
+    struct txg_value input; /* dictionary; meaningful where has_input */
+    char *where;            /* "fleet.yaml:3:5", for errors */
+};
+
+struct txg_suite_config {
+    char *name;            /* or NULL */
+    struct txg_strv files; /* patterns, {arch} {id} {label} not filled in */
+    char *harness;         /* NULL: auto */
+    char *cwd;             /* NULL: the gateway's */
+    struct txg_strv args;
+    struct txg_strv needs;
+    int64_t timeout; /* microseconds; 0: none given */
+    char *where;
+};
+
+struct txg_config {
+    char *path; /* of the txgate.yaml that was read, or NULL */
+    char *root; /* its directory, absolute; or the start directory: nodeids are relative to it */
+    struct txg_fleet_gateway *gateways;
+    size_t n_gateways;
+    struct txg_value *devices; /* dictionaries */
+    size_t n_devices;
+    struct txg_suite_config *suites;
+    size_t n_suites;
+    char *dist;              /* NULL: not given; any word of the six plus duration */
+    int64_t timeout;         /* 0: not given */
+    int64_t heartbeat;       /* 0: not given */
+    int64_t connect_timeout; /* 0: not given */
+    char *require_gateways;  /* "all", "any" or NULL */
+    bool has_max_worker_restart;
+    long max_worker_restart;
+};
+
+/* Reads `config_path` (NULL: txgate.yaml looked for from the working directory upward; none is no
+ * error) and `fleet_path` (NULL: $TXGATE_FLEET, then fleet.yaml beside txgate.yaml; none is no
+ * error). Free with txg_config_release. */
+int txg_config_load(const char *config_path, const char *fleet_path, struct txg_config *out,
+                    struct txg_err *err);
+void txg_config_release(struct txg_config *config);
+
+#endif

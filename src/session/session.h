@@ -1,0 +1,118 @@
+/*
+ * Who runs what. Pure: what gateways did comes in as node events with `now`, what is to be done
+ * goes out as commands. No clock, no file, no loop; the same events give the same commands.
+ *
+ *     txg_session_event(s, now, &event);
+ *     while ((c = txg_session_next(s)))
+ *         carry out c
+ *
+ * Invariants (design.md, Session): every collected test gets exactly one final outcome (in `each`
+ * one per gateway); what was started on a worker that died is crashed, on a host that was lost
+ * lost; nothing runs twice; the run ends; an event of a dead gateway changes nothing.
+ */
+#ifndef TXG_SESSION_SESSION_H
+#define TXG_SESSION_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "gateway/wire/message.h"
+#include "src/session/event.h"
+
+enum txg_dist { TXG_DIST_EACH, TXG_DIST_LOAD };
+
+/* "each", "load"; and back: -1 for a word that is no mode. */
+const char *txg_dist_name(enum txg_dist dist);
+int txg_dist_parse(const char *word);
+
+/* NULL-terminated, for "did you mean". */
+extern const char *const txg_dist_names[];
+
+struct txg_session_gateway {
+    const char *device; /* or NULL */
+    const char *spec;
+    const char *const *labels; /* NULL-terminated, or NULL */
+};
+
+struct txg_session_suite {
+    const char *name;         /* or NULL */
+    const char *const *needs; /* labels, NULL-terminated, or NULL */
+};
+
+/* Copied by txg_session_new. */
+struct txg_session_config {
+    enum txg_dist dist;
+    const struct txg_session_gateway *gateways;
+    size_t n_gateways; /* > 0 */
+    const struct txg_session_suite *suites;
+    size_t n_suites;
+    const char *testrunuid;
+    int64_t wall;         /* microseconds since 1970 at the start: handed on in RUN_START */
+    size_t maxfail;       /* 0: no limit */
+    long max_restarts;    /* --max-worker-restart; -1: no limit */
+    size_t maxschedchunk; /* 0: no cap */
+    bool require_all;     /* --require-gateways all: one that can't start ends the run */
+    bool collect_only;
+    bool strict_collection; /* other than `each`: different collections end the run */
+};
+
+struct txg_session;
+
+struct txg_session *txg_session_new(const struct txg_session_config *config, int64_t now);
+void txg_session_free(struct txg_session *s);
+
+enum txg_node_event_type {
+    TXG_NODE_MESSAGE,   /* a worker message: workerready ... workerfinished */
+    TXG_NODE_DOWN,      /* the last event of a gateway */
+    TXG_NODE_INTERRUPT, /* Ctrl-C: the first time running tests finish, the second time KILL */
+    TXG_NODE_TICK       /* a deadline of txg_session_deadline passed */
+};
+
+enum txg_node_down {
+    TXG_DOWN_NOT_STARTED, /* connect, start, hello, open: no worker ever ran */
+    TXG_DOWN_ENDED,       /* the worker ended by itself: expected after workerfinished */
+    TXG_DOWN_CRASHED,     /* the worker died, froze, or broke the protocol */
+    TXG_DOWN_LOST         /* the host is lost */
+};
+
+struct txg_node_event {
+    enum txg_node_event_type type;
+    unsigned gateway; /* number; MESSAGE and DOWN */
+    const struct txg_msg *msg;
+    enum txg_node_down down;
+    struct txg_span reason; /* DOWN: for people, without the gateway's name */
+};
+
+void txg_session_event(struct txg_session *s, int64_t now, const struct txg_node_event *event);
+
+enum txg_command_type {
+    TXG_COMMAND_EVENT,   /* hand `event` to the reporters */
+    TXG_COMMAND_SEND,    /* send `msg` to `gateway` */
+    TXG_COMMAND_CLOSE,   /* kill `gateway`; a DOWN event follows as for any other end */
+    TXG_COMMAND_REPLACE, /* start gateway number `gateway` on the spec of `replaces` */
+    TXG_COMMAND_FINISH   /* the run is over: close what is left, exit with `exit_code` */
+};
+
+struct txg_command {
+    enum txg_command_type type;
+    unsigned gateway;
+    unsigned replaces;
+    struct txg_event event;
+    struct txg_msg msg;
+    int exit_code;
+};
+
+/* The next thing to do, or NULL. Borrowed until the next call on this session. */
+const struct txg_command *txg_session_next(struct txg_session *s);
+
+/* When a TICK is wanted at the latest, or INT64_MAX. */
+int64_t txg_session_deadline(const struct txg_session *s);
+
+/* The collected nodeids in the order of the collection, for `txgate list`: calls visit for each
+ * (gateway number, nodeid); equal collections are visited once, with the first gateway's number. */
+void txg_session_list(const struct txg_session *s,
+                      void (*visit)(void *user, unsigned gateway, struct txg_span nodeid),
+                      void *user);
+
+#endif

@@ -1,0 +1,191 @@
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "src/base/buf.h"
+#include "src/base/err.h"
+#include "src/base/str.h"
+#include "src/base/strv.h"
+#include "src/base/value.h"
+#include "tests/lib/suite.h"
+
+static void buf_queue_of_bytes(void)
+{
+    struct txg_buf b = {0};
+    unsigned in = 0, out = 0;
+    for (int round = 0; round < 2000; round++) {
+        for (int i = 0; i < round % 17; i++)
+            txg_buf_putc(&b, (char)(in++ & 0xff));
+        size_t n = (size_t)(round % 13);
+        if (n > txg_buf_len(&b))
+            n = txg_buf_len(&b);
+        for (size_t i = 0; i < n; i++)
+            CU_ASSERT_EQUAL((unsigned char)txg_buf_data(&b)[i], out++ & 0xff);
+        txg_buf_consume(&b, n);
+    }
+    CU_ASSERT_EQUAL(txg_buf_len(&b), in - out);
+    txg_buf_release(&b);
+}
+
+static void buf_strings(void)
+{
+    struct txg_buf b = {0};
+    CU_ASSERT_STRING_EQUAL(txg_buf_cstr(&b), "");
+    txg_buf_printf(&b, "%s-%d", "gw", 7);
+    txg_buf_puts(&b, "!");
+    CU_ASSERT_STRING_EQUAL(txg_buf_cstr(&b), "gw-7!");
+    char *s = txg_buf_take_cstr(&b);
+    CU_ASSERT_STRING_EQUAL(s, "gw-7!");
+    CU_ASSERT_EQUAL(txg_buf_len(&b), 0);
+    free(s);
+}
+
+static void err_wrap_is_cut_never_overrun(void)
+{
+    struct txg_err err;
+    txg_err_sys(&err, 28, "upload");
+    txg_err_wrap(&err, "gateway %s", "gw1");
+    CU_ASSERT_STRING_EQUAL(err.text, "gateway gw1: upload: No space left on device");
+    CU_ASSERT_EQUAL(err.errnum, 28);
+    for (int i = 0; i < 300; i++)
+        txg_err_wrap(&err, "level %d", i);
+    CU_ASSERT_EQUAL(strlen(err.text), sizeof err.text - 1);
+    CU_ASSERT_EQUAL(txg_err_set(NULL, TXG_E_SYS, "x"), -1);
+}
+
+static void utf8(void)
+{
+    static const struct {
+        const char *s;
+        size_t len, valid;
+    } rows[] = {
+        {"abc", 3, 3},
+        {"\xc3\xa9", 2, 2},
+        {"\xc0\xaf", 2, 0},
+        {"a\xe2\x82", 3, 1},
+        {"\xe2\x82\xac", 3, 3},
+        {"\xed\xa0\x80", 3, 0},
+        {"\xf0\x9f\x98\x80", 4, 4},
+        {"\xf4\x90\x80\x80", 4, 0},
+        {"\xff", 1, 0},
+        {"x\0y", 3, 3},
+        {"\xe0\x9f\xbf", 3, 0},
+        {"\xf0\x8f\xbf\xbf", 4, 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        CU_ASSERT_EQUAL(txg_utf8_prefix(rows[i].s, rows[i].len), rows[i].valid);
+}
+
+static void numbers(void)
+{
+    int64_t v = 5;
+    CU_ASSERT(txg_parse_int("9223372036854775807", INT64_MIN, INT64_MAX, &v));
+    CU_ASSERT_EQUAL(v, INT64_MAX);
+    CU_ASSERT(txg_parse_int("-9223372036854775808", INT64_MIN, INT64_MAX, &v));
+    CU_ASSERT_EQUAL(v, INT64_MIN);
+    static const char *const bad[] = {
+        "",      "-", "9223372036854775808", "-9223372036854775809", "1e3", "0x10", " 1", "1 ",
+        "22abc", "+1"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        CU_ASSERT_FALSE(txg_parse_int(bad[i], INT64_MIN, INT64_MAX, &v));
+    CU_ASSERT_FALSE(txg_parse_int("11", 0, 10, &v));
+}
+
+static void durations(void)
+{
+    int64_t us = 0;
+    CU_ASSERT(txg_parse_duration("30", &us) && us == 30000000);
+    CU_ASSERT(txg_parse_duration("1.5", &us) && us == 1500000);
+    CU_ASSERT(txg_parse_duration("250ms", &us) && us == 250000);
+    CU_ASSERT(txg_parse_duration("2h", &us) && us == INT64_C(7200000000));
+    CU_ASSERT(txg_parse_duration("0", &us) && us == 0);
+    static const char *const bad[] = {"", "s", "1.", ".5", "1.2.3", "-1", "5 s", "1d", "1e9h"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        CU_ASSERT_FALSE(txg_parse_duration(bad[i], &us));
+}
+
+static void nearest_word(void)
+{
+    static const char *const words[] = {"each", "load", "loadscope", "worksteal", NULL};
+    CU_ASSERT_STRING_EQUAL(txg_nearest("laod", words), "load");
+    CU_ASSERT_STRING_EQUAL(txg_nearest("work-steal", words), "worksteal");
+    CU_ASSERT_PTR_NULL(txg_nearest("zzz", words));
+}
+
+static void quoting(void)
+{
+    static const char *const rows[][2] = {
+        {"plain-1.2/x", "plain-1.2/x"}, {"", "''"},         {"a b", "'a b'"},
+        {"it's", "'it'\\''s'"},         {"$(x)", "'$(x)'"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct txg_buf b = {0};
+        txg_quote_sh(&b, rows[i][0]);
+        CU_ASSERT_STRING_EQUAL(txg_buf_cstr(&b), rows[i][1]);
+        txg_buf_release(&b);
+    }
+}
+
+static void environment_lists(void)
+{
+    struct txg_strv v = {0};
+    txg_strv_push(&v, "AB=1");
+    txg_strv_setenv(&v, "A", "2");
+    txg_strv_setenv(&v, "AB", "3");
+    CU_ASSERT_EQUAL(v.n, 2);
+    CU_ASSERT_STRING_EQUAL(txg_strv_getenv(&v, "AB"), "3");
+    CU_ASSERT_STRING_EQUAL(txg_strv_getenv(&v, "A"), "2");
+    CU_ASSERT_PTR_NULL(txg_strv_getenv(&v, "B"));
+    CU_ASSERT_PTR_NULL(v.items[2]);
+    for (int i = 0; i < 100; i++)
+        txg_strv_push(&v, "x");
+    CU_ASSERT_PTR_NULL(v.items[v.n]);
+    txg_strv_release(&v);
+}
+
+static void values(void)
+{
+    struct txg_value d = txg_value_dict();
+    txg_value_set(&d, "ipadr", txg_value_string("10.0.0.1", 8));
+    txg_value_set(&d, "n", txg_value_int(-3));
+    txg_value_set(&d, "f", txg_value_float(2));
+    struct txg_value list = txg_value_list();
+    txg_value_push(&list, txg_value_bool(true));
+    txg_value_push(&list, (struct txg_value){0});
+    txg_value_push(&list, txg_value_string("\"\n\xff", 3));
+    txg_value_set(&d, "l", list);
+    txg_value_set(&d, "n", txg_value_int(4));
+    struct txg_buf b = {0};
+    txg_value_to_json(&d, &b);
+    CU_ASSERT_STRING_EQUAL(txg_buf_cstr(&b), "{\"ipadr\": \"10.0.0.1\", \"n\": 4, \"f\": 2.0, "
+                                             "\"l\": [true, null, \"\\\"\\u000a\xef\xbf\xbd\"]}");
+    struct txg_value copy;
+    txg_value_copy(&copy, &d);
+    CU_ASSERT(txg_value_equal(&copy, &d));
+    txg_value_set(&copy, "n", txg_value_int(5));
+    CU_ASSERT_FALSE(txg_value_equal(&copy, &d));
+    CU_ASSERT_PTR_NULL(txg_value_get(&d, "none"));
+    txg_value_release(&copy);
+    txg_value_release(&d);
+    CU_ASSERT_EQUAL(d.type, TXG_NIL);
+    txg_buf_release(&b);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct txg_test tests[] = {
+        {"buf is a queue of bytes", buf_queue_of_bytes},
+        {"buf strings", buf_strings},
+        {"err wrap is cut, never overrun", err_wrap_is_cut_never_overrun},
+        {"utf8", utf8},
+        {"numbers", numbers},
+        {"durations", durations},
+        {"nearest word", nearest_word},
+        {"quoting", quoting},
+        {"environment lists", environment_lists},
+        {"values", values},
+        {0},
+    };
+    return txg_suite_main(argc, argv, "base", tests);
+}
