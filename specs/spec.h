@@ -1,7 +1,8 @@
 /*
  * One `--tx` string <-> struct. Pure. The grammar is execnet's: key=value//key=value, a bare key is
  * true, the first `=` splits, no `//` inside a value, duplicates refused. Where execnet has an
- * accident (empty key, bare `ssh`) this is an error with its column.
+ * accident (empty key, bare `ssh`, `0*popen`, `--tx 23`) or keeps silent (an unknown key) this is
+ * an error with its column. docs/config.md describes every key.
  */
 #ifndef TXG_SPECS_SPEC_H
 #define TXG_SPECS_SPEC_H
@@ -13,6 +14,9 @@
 #include "src/base/strv.h"
 #include "src/base/value.h"
 
+#define TXG_GATEWAYS_MAX 4096  /* of one run */
+#define TXG_SPEC_MAX     16384 /* bytes of one spec */
+
 enum txg_spec_kind {
     TXG_SPEC_POPEN,
     TXG_SPEC_SSH,
@@ -21,7 +25,8 @@ enum txg_spec_kind {
     TXG_SPEC_EXEC
 };
 
-/* All strings owned; NULL where the key was not given. */
+/* All strings owned, well-formed UTF-8 without control characters; NULL where the key was not
+ * given, never empty where it was (but an env: or input: value may be). */
 struct txg_spec {
     char *text; /* as the user wrote it, without the `N*` */
     enum txg_spec_kind kind;
@@ -40,12 +45,20 @@ struct txg_spec {
     char *worker;
     char *arch;
     char *emulator;
-    struct txg_strv labels;
+    struct txg_strv labels; /* label=a,b */
     struct txg_value input; /* dictionary from input:NAME=value; values are strings */
 };
 
-/* NULL: err says "--tx '<text>': column N: what, what was expected". Free with txg_spec_free. */
+/* NULL: err says "--tx '<text>': column N: what, what was expected"; columns count characters
+ * from 1. Free with txg_spec_free. */
 struct txg_spec *txg_spec_parse(const char *text, struct txg_err *err);
+
+/* As txg_spec_parse, but with an optional `N*` in front, N from 1 to TXG_GATEWAYS_MAX; *count is 1
+ * without it. Columns count from the start of `text`. `what` stands in errors for "--tx". A count
+ * above 1 together with id= is an error. */
+struct txg_spec *txg_spec_parse_counted(const char *what, const char *text, int *count,
+                                        struct txg_err *err);
+
 struct txg_spec *txg_spec_dup(const struct txg_spec *spec);
 void txg_spec_free(struct txg_spec *spec);
 
@@ -55,7 +68,8 @@ const char *txg_spec_kind_name(enum txg_spec_kind kind);
 /* Gateways share one host (one link, one agent) when these are equal; design.md "Programs". */
 bool txg_spec_shares_host(const struct txg_spec *a, const struct txg_spec *b);
 
-/* 0, or -1 with "... gateways are not built yet": what parses but has no transport so far. */
+/* 0, or -1 with "--tx '<text>': ... gateways are not built yet": what parses but has no transport
+ * so far. */
 int txg_spec_check_supported(const struct txg_spec *spec, struct txg_err *err);
 
 #endif

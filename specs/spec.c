@@ -1,0 +1,81 @@
+#include "config.h"
+
+#include "specs/spec.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "specs/words.h"
+#include "src/base/str.h"
+
+#define FIELD(name) offsetof(struct txg_spec, name)
+
+static const char *const kind_names[] = {
+    [TXG_SPEC_POPEN] = "popen",   [TXG_SPEC_SSH] = "ssh",   [TXG_SPEC_VAGRANT_SSH] = "vagrant_ssh",
+    [TXG_SPEC_SOCKET] = "socket", [TXG_SPEC_EXEC] = "exec",
+};
+
+/* The fields that are one owned string each. */
+static const size_t texts[] = {FIELD(text),       FIELD(target),     FIELD(id),
+                               FIELD(python),     FIELD(chdir),      FIELD(via),
+                               FIELD(installvia), FIELD(ssh_config), FIELD(execmodel),
+                               FIELD(worker),     FIELD(arch),       FIELD(emulator)};
+
+struct txg_spec *txg_spec_dup(const struct txg_spec *spec)
+{
+    struct txg_spec *dup = txg_xmalloc(sizeof *dup);
+    *dup = *spec;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        char **field = (char **)(void *)((char *)dup + texts[i]);
+        *field = txg_xstrdup(*field);
+    }
+    dup->env = dup->labels = (struct txg_strv){0};
+    txg_strv_copy(&dup->env, &spec->env);
+    txg_strv_copy(&dup->labels, &spec->labels);
+    txg_value_copy(&dup->input, &spec->input);
+    return dup;
+}
+
+void txg_spec_free(struct txg_spec *spec)
+{
+    if (!spec)
+        return;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        free(*(char **)(void *)((char *)spec + texts[i]));
+    txg_strv_release(&spec->env);
+    txg_strv_release(&spec->labels);
+    txg_value_release(&spec->input);
+    free(spec);
+}
+
+const char *txg_spec_kind_name(enum txg_spec_kind kind)
+{
+    return kind_names[kind];
+}
+
+static bool same(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+bool txg_spec_shares_host(const struct txg_spec *a, const struct txg_spec *b)
+{
+    return a->kind == b->kind && a->kind != TXG_SPEC_EXEC && same(a->target, b->target) &&
+           same(a->ssh_config, b->ssh_config) && same(a->worker, b->worker) &&
+           same(a->arch, b->arch) && same(a->emulator, b->emulator) && same(a->via, b->via) &&
+           same(a->installvia, b->installvia);
+}
+
+int txg_spec_check_supported(const struct txg_spec *spec, struct txg_err *err)
+{
+    const char *what = spec->kind != TXG_SPEC_POPEN ? txg_spec_kind_name(spec->kind)
+                       : spec->via                  ? "via="
+                       : spec->python               ? "python="
+                       : spec->emulator             ? "emulator="
+                       : spec->arch                 ? "arch="
+                                                    : NULL;
+    if (!what)
+        return 0;
+    TXG_AUTOFREE char *shown = txg_word_show(spec->text, strlen(spec->text));
+    return txg_err_set(err, TXG_E_USAGE, "--tx '%s': %s gateways are not built yet", shown, what);
+}
