@@ -29,15 +29,23 @@ struct txg_frame_reader {
 void txg_frame_reader_release(struct txg_frame_reader *r);
 void txg_frame_reader_feed(struct txg_frame_reader *r, const void *data, size_t len);
 
-/* 1: *out is the next frame, good until the next call on this reader. 0: more bytes are needed.
- * -1: the header says more than TXG_FRAME_PAYLOAD_MAX; the stream is lost. */
+/* 1: *out is the next frame, good until the next feed. 0: more bytes are needed. -1: the header
+ * says more than TXG_FRAME_PAYLOAD_MAX; the stream is lost. */
 int txg_frame_reader_next(struct txg_frame_reader *r, struct txg_frame *out, struct txg_err *err);
 
-/* Bytes of a frame that has begun but is not whole; 0 between frames. For "the link ended in the
- * middle of a frame". */
+/* After next returned 0: bytes of a frame that has begun but is not whole. For "the link ended in
+ * the middle of a frame". */
 size_t txg_frame_reader_partial(const struct txg_frame_reader *r);
 
 /* Appends header and payload. The payload is at most TXG_FRAME_PAYLOAD_MAX (asserted: ours). */
 void txg_frame_write(struct txg_buf *out, uint32_t channel, const void *payload, size_t len);
+
+/* The same in two steps, for a payload that is appended in place: begin, append, end(begin's
+ * result). Nothing is consumed from `out` in between. */
+size_t txg_frame_begin(struct txg_buf *out, uint32_t channel);
+void txg_frame_end(struct txg_buf *out, size_t mark);
+
+/* Header and payload together, from the TXG_FRAME_HEADER bytes of a header. */
+size_t txg_frame_size(const char *header);
 
 #endif

@@ -22,6 +22,8 @@ struct txg_lease {
     } open[16]; /* beats that await their echo */
 };
 
+/* `now` is the moment the agent's hello was sent: the controller cannot have heard of the host
+ * earlier. The first beat is due at once. */
 void txg_lease_init(struct txg_lease *l, struct txg_liveness times, int64_t now);
 
 /* True when a beat is due; *n is its number and it counts as sent at `now`. */
@@ -32,10 +34,12 @@ void txg_lease_echo(struct txg_lease *l, int64_t n);
 
 enum txg_lease_state { TXG_LEASE_HELD, TXG_LEASE_STOP, TXG_LEASE_KILL };
 
+/* Ask before sending a beat or reading an echo: after a pause of this process the state must be
+ * seen before it is mended. KILL is final, whoever sees it kills and ends. */
 enum txg_lease_state txg_lease_state(const struct txg_lease *l, int64_t now);
 int64_t txg_lease_age(const struct txg_lease *l, int64_t now);
 
-/* When state or beat next changes by itself: for the poll timeout. */
+/* When state or beat next changes by itself, for the poll timeout; not after `now`: do it now. */
 int64_t txg_lease_deadline(const struct txg_lease *l, int64_t now);
 
 #endif

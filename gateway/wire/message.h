@@ -150,6 +150,7 @@ struct txg_msg_workerinput {
     struct txg_span label;  /* the gateway's first label or empty; fills {label} */
     struct txg_span device; /* fleet id or empty: TXGATE_DEVICE */
     bool keep_output;       /* output of passed tests is sent too */
+    int64_t maxfail;        /* no test is started after so many failures of its own; 0: no limit */
     struct txg_value input; /* the user's dictionary; type TXG_DICT */
 };
 
