@@ -2,9 +2,19 @@
  * From the suites that the controller sent to the tests of this worker: globs, directories of
  * executables, {arch} {id} {label}, which harness a file is for, and nodeids.
  *
+ * A path that exists is taken as it is, even where it holds characters of a pattern. A directory
+ * gives its executables: regular files that we may execute, in it and below, sorted by bytes,
+ * without what is hidden, without directories behind symbolic links, and without shared libraries
+ * (`*.so`, `*.so.*`), which compilers make executable. A pattern (glob(3)) gives the executables
+ * among its matches and passes over other files. A file that is named counts always: where it
+ * can't be run, that is an error.
+ *
  * A nodeid is the path from the suite's root (an absolute path outside the root stays whole) with
  * what {arch}, {id} and {label} stood for taken out, a path component that was nothing else
- * included. A harness that can list appends `::case`.
+ * included: src/worker/pattern.h has the rules. A harness that can list appends `::case`.
+ *
+ * A file is one test, even if several patterns or suites name it: the first one has it. Two files
+ * with the same nodeid are an error; the first one stays.
  */
 #ifndef TXG_WORKER_COLLECT_H
 #define TXG_WORKER_COLLECT_H
@@ -14,6 +24,11 @@
 #include "gateway/wire/message.h"
 #include "src/base/strv.h"
 #include "src/worker/harness.h"
+
+#define TXG_COLLECT_SUITES_MAX   4096u
+#define TXG_COLLECT_PATTERNS_MAX (1u << 20) /* in one suite */
+#define TXG_COLLECT_FILES_MAX    (1u << 20) /* that one pattern gives */
+#define TXG_COLLECT_DEPTH_MAX    32         /* of directories below one that was named */
 
 struct txg_suite { /* a copy of what suite{} and files{} said; all owned */
     char *harness;
@@ -34,13 +49,15 @@ struct txg_item { /* one test */
 
 struct txg_collect_error {
     char *nodeid; /* owned: the pattern or path as sent */
-    char *text;   /* owned: "No such file or directory", "not executable", ... */
+    char *text;   /* owned, one line: what is wrong with it and what to do */
 };
 
+/* Zero-filled storage is an empty collection. */
 struct txg_collection {
     struct txg_suite *suites;
     size_t n_suites, cap_suites;
-    struct txg_item *items; /* sorted within one pattern, in the order of the patterns, no repeats */
+    struct txg_item
+        *items; /* sorted within one pattern, in the order of the patterns, no repeats */
     size_t n_items, cap_items;
     struct txg_collect_error *errors;
     size_t n_errors, cap_errors;
@@ -49,17 +66,18 @@ struct txg_collection {
 
 void txg_collection_release(struct txg_collection *c);
 
-/* suite{} and files{} as they come. -1: a number out of order, an unknown harness name. */
+/* suite{} and files{} as they come. -1, and nothing is added: a number out of order, too many, a
+ * NUL in a string (TXG_E_PROTO, TXG_E_LIMIT); an unknown harness name (TXG_E_USAGE). */
 int txg_collection_add_suite(struct txg_collection *c, const struct txg_msg_suite *msg,
                              struct txg_err *err);
 int txg_collection_add_files(struct txg_collection *c, const struct txg_msg_files *msg,
                              struct txg_err *err);
 
-struct txg_collect_names { /* what {arch} {id} {label} stand for */
+struct txg_collect_names { /* what {arch} {id} {label} stand for; NULL or empty: has none */
     const char *arch, *id, *label;
 };
 
-/* Fills items, errors and digest. `cwd` is the worker's directory, absolute. */
+/* Fills items, errors and digest, once. `cwd` is the worker's directory, absolute. */
 void txg_collection_run(struct txg_collection *c, const struct txg_collect_names *names,
                         const char *cwd);
 

@@ -1,0 +1,295 @@
+#include "config.h"
+
+#include "src/worker/collect.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "src/worker/dir.h"
+#include "src/worker/find.h"
+#include "src/worker/pattern.h"
+
+/* Items by a string of theirs: open addressing, at most half full. */
+struct index {
+    struct slot {
+        uint64_t hash;
+        size_t item; /* number + 1; 0 is free */
+    } * slots;
+    size_t cap, n;
+};
+
+/* One collecting. */
+struct run {
+    struct txg_collection *c;
+    struct index by_path, by_nodeid;
+    size_t suite;
+    struct txg_pattern root; /* of that suite */
+    const char *pattern;     /* as sent */
+    struct txg_dir dir;
+};
+
+static void suite_release(struct txg_suite *s)
+{
+    free(s->harness);
+    free(s->root);
+    free(s->cwd);
+    txg_strv_release(&s->args);
+    txg_strv_release(&s->paths);
+}
+
+void txg_collection_release(struct txg_collection *c)
+{
+    for (size_t i = 0; i < c->n_suites; i++)
+        suite_release(&c->suites[i]);
+    for (size_t i = 0; i < c->n_items; i++) {
+        free(c->items[i].nodeid);
+        free(c->items[i].path);
+    }
+    for (size_t i = 0; i < c->n_errors; i++) {
+        free(c->errors[i].nodeid);
+        free(c->errors[i].text);
+    }
+    free(c->suites);
+    free(c->items);
+    free(c->errors);
+    *c = (struct txg_collection){0};
+}
+
+static int check_text(struct txg_span s, const char *what, struct txg_err *err)
+{
+    if (s.len > 0 && memchr(s.data, '\0', s.len))
+        return txg_err_set(err, TXG_E_PROTO, "%s holds a NUL byte", what);
+    return 0;
+}
+
+static char *dup_span(struct txg_span s)
+{
+    return txg_xstrndup(s.data ? s.data : "", s.len);
+}
+
+static int check_harness(struct txg_span name, struct txg_err *err)
+{
+    if (txg_span_is(name, "auto") || txg_harness_find(name))
+        return 0;
+    TXG_AUTOFREE char *word = dup_span(name);
+    struct txg_buf known = {0};
+    for (size_t i = 0; txg_harness_names[i]; i++)
+        txg_buf_printf(&known, "%s%s", i ? ", " : "", txg_harness_names[i]);
+    const char *near = txg_nearest(word, txg_harness_names);
+    txg_err_set(err, TXG_E_USAGE, "unknown harness '%s': known are %s%s%s%s", word,
+                txg_buf_cstr(&known), near ? "; did you mean " : "", near ? near : "",
+                near ? "?" : "");
+    txg_buf_release(&known);
+    return -1;
+}
+
+int txg_collection_add_suite(struct txg_collection *c, const struct txg_msg_suite *msg,
+                             struct txg_err *err)
+{
+    if (msg->suite < 0 || (uint64_t)msg->suite != c->n_suites)
+        return txg_err_set(err, TXG_E_PROTO, "suite %lld came where number %zu is next",
+                           (long long)msg->suite, c->n_suites);
+    if (c->n_suites == TXG_COLLECT_SUITES_MAX)
+        return txg_err_set(err, TXG_E_LIMIT, "more than %u suites", TXG_COLLECT_SUITES_MAX);
+    if (msg->timeout < 0 || msg->grace < 0)
+        return txg_err_set(err, TXG_E_PROTO, "suite %zu: negative timeout or grace", c->n_suites);
+    if (check_text(msg->harness, "harness", err) < 0 || check_text(msg->root, "root", err) < 0 ||
+        check_text(msg->cwd, "cwd", err) < 0 || check_harness(msg->harness, err) < 0)
+        return txg_err_wrap(err, "suite %zu", c->n_suites);
+    for (size_t i = 0; i < msg->n_args; i++)
+        if (check_text(msg->args[i], "an argument", err) < 0)
+            return txg_err_wrap(err, "suite %zu", c->n_suites);
+    c->suites = txg_grow(c->suites, c->n_suites, &c->cap_suites, sizeof *c->suites);
+    struct txg_suite *s = &c->suites[c->n_suites++];
+    *s = (struct txg_suite){.harness = dup_span(msg->harness),
+                            .root = dup_span(msg->root),
+                            .cwd = dup_span(msg->cwd),
+                            .timeout = msg->timeout,
+                            .grace = msg->grace};
+    for (size_t i = 0; i < msg->n_args; i++)
+        txg_strv_take(&s->args, dup_span(msg->args[i]));
+    return 0;
+}
+
+int txg_collection_add_files(struct txg_collection *c, const struct txg_msg_files *msg,
+                             struct txg_err *err)
+{
+    if (msg->suite < 0 || (uint64_t)msg->suite >= c->n_suites)
+        return txg_err_set(err, TXG_E_PROTO, "files for suite %lld, of which there is none",
+                           (long long)msg->suite);
+    struct txg_suite *s = &c->suites[msg->suite];
+    if (msg->n_paths > TXG_COLLECT_PATTERNS_MAX - s->paths.n)
+        return txg_err_set(err, TXG_E_LIMIT, "suite %lld: more than %u files and patterns",
+                           (long long)msg->suite, TXG_COLLECT_PATTERNS_MAX);
+    for (size_t i = 0; i < msg->n_paths; i++)
+        if (check_text(msg->paths[i], "a path", err) < 0)
+            return txg_err_wrap(err, "suite %lld", (long long)msg->suite);
+    for (size_t i = 0; i < msg->n_paths; i++)
+        txg_strv_take(&s->paths, dup_span(msg->paths[i]));
+    return 0;
+}
+
+__attribute__((format(printf, 2, 3))) static void error(struct run *r, const char *fmt, ...)
+{
+    struct txg_collection *c = r->c;
+    char text[TXG_ERR_TEXT_MAX];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    c->errors = txg_grow(c->errors, c->n_errors, &c->cap_errors, sizeof *c->errors);
+    c->errors[c->n_errors++] =
+        (struct txg_collect_error){.nodeid = txg_xstrdup(r->pattern), .text = txg_xstrdup(text)};
+}
+
+static void index_grow(struct index *x)
+{
+    size_t cap = x->cap ? x->cap * 2 : 64;
+    struct slot *slots = txg_xcalloc(cap, sizeof *slots);
+    for (size_t i = 0; i < x->cap; i++) {
+        if (!x->slots[i].item)
+            continue;
+        size_t at = x->slots[i].hash & (cap - 1);
+        while (slots[at].item)
+            at = (at + 1) & (cap - 1);
+        slots[at] = x->slots[i];
+    }
+    free(x->slots);
+    x->slots = slots;
+    x->cap = cap;
+}
+
+/* The slot that holds `key`, or the free one where it belongs: then its hash is set, its item is
+ * not. `nodeid` says which string of an item the index goes by. */
+static struct slot *index_find(struct index *x, const struct txg_item *items, bool nodeid,
+                               const char *key)
+{
+    if (2 * x->n >= x->cap)
+        index_grow(x);
+    uint64_t hash = txg_hash(TXG_HASH_START, key, strlen(key));
+    for (size_t at = hash & (x->cap - 1);; at = (at + 1) & (x->cap - 1)) {
+        struct slot *s = &x->slots[at];
+        if (!s->item) {
+            s->hash = hash;
+            return s;
+        }
+        const struct txg_item *item = &items[s->item - 1];
+        if (s->hash == hash && strcmp(nodeid ? item->nodeid : item->path, key) == 0)
+            return s;
+    }
+}
+
+static void add_item(struct run *r, const struct txg_pattern *p, const char *path)
+{
+    struct txg_collection *c = r->c;
+    struct slot *by_path = index_find(&r->by_path, c->items, false, path);
+    if (by_path->item)
+        return;
+    char *nodeid = txg_pattern_nodeid(p, path);
+    struct slot *by_nodeid = index_find(&r->by_nodeid, c->items, true, nodeid);
+    if (by_nodeid->item) {
+        error(r,
+              "%s and %s would both be called %s: let them differ outside of what {arch}, {id} and "
+              "{label} stand for, or leave one out",
+              c->items[by_nodeid->item - 1].path, path, nodeid);
+        free(nodeid);
+        return;
+    }
+    const char *harness = c->suites[r->suite].harness;
+    const struct txg_harness_ops *ops = txg_harness_find(txg_span_cstr(harness));
+    c->items = txg_grow(c->items, c->n_items, &c->cap_items, sizeof *c->items);
+    c->items[c->n_items++] =
+        (struct txg_item){.harness = ops ? ops : txg_harness_detect(path, &r->dir),
+                          .suite = r->suite,
+                          .nodeid = nodeid,
+                          .path = txg_xstrdup(path)};
+    by_path->item = by_nodeid->item = c->n_items;
+    r->by_path.n++;
+    r->by_nodeid.n++;
+}
+
+/* Says why a directory or a pattern gave nothing, unless a fault already does. */
+static void nothing_found(struct run *r, const struct txg_pattern *p, const struct txg_find *f,
+                          bool directory)
+{
+    if (f->paths.n > 0 || f->faults.n > 0)
+        return;
+    if (f->passed_over > 0)
+        error(r, "%s: none of %zu files can be executed: chmod +x the tests", p->literal,
+              f->passed_over);
+    else if (directory)
+        error(r, "%s: no executable in this directory: are the tests built?", p->literal);
+    else
+        error(r, "nothing matches %s: are the tests built, and is this the right directory?",
+              p->literal);
+}
+
+static void collect_many(struct run *r, const struct txg_pattern *p, bool directory)
+{
+    struct txg_find found = {0};
+    if (directory)
+        txg_find_in_directory(&found, p->literal);
+    else
+        txg_find_matches(&found, p->glob);
+    for (size_t i = 0; i < found.paths.n; i++)
+        add_item(r, p, found.paths.items[i]);
+    for (size_t i = 0; i < found.faults.n; i++)
+        error(r, "%s", found.faults.items[i]);
+    nothing_found(r, p, &found, directory);
+    txg_find_release(&found);
+}
+
+static void collect_pattern(struct run *r, const struct txg_collect_names *names)
+{
+    struct txg_pattern p;
+    struct txg_err err;
+    struct stat st;
+    if (*r->pattern == '\0') {
+        error(r, "an empty path: name a file, a directory or a pattern");
+        return;
+    }
+    if (txg_pattern_init(&p, r->pattern, &r->root, names, &err) < 0) {
+        error(r, "%s", err.text);
+    } else if (stat(p.literal, &st) != 0) {
+        if (p.magic && (errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG))
+            collect_many(r, &p, false);
+        else
+            error(r, "%s: %s%s", p.literal, strerror(errno),
+                  errno == ENOENT ? ": is it built, and is this the right directory?" : "");
+    } else if (S_ISDIR(st.st_mode)) {
+        collect_many(r, &p, true);
+    } else if (txg_find_check(p.literal, &st, &err) < 0) {
+        error(r, "%s", err.text);
+    } else {
+        add_item(r, &p, p.literal);
+    }
+    txg_pattern_release(&p);
+}
+
+void txg_collection_run(struct txg_collection *c, const struct txg_collect_names *names,
+                        const char *cwd)
+{
+    struct run r = {.c = c};
+    for (r.suite = 0; r.suite < c->n_suites; r.suite++) {
+        const struct txg_suite *suite = &c->suites[r.suite];
+        txg_pattern_init_root(&r.root, suite->root, cwd);
+        for (size_t i = 0; i < suite->paths.n; i++) {
+            r.pattern = suite->paths.items[i];
+            collect_pattern(&r, names);
+        }
+        txg_pattern_release(&r.root);
+    }
+    c->digest = TXG_HASH_START;
+    for (size_t i = 0; i < c->n_items; i++) {
+        struct txg_msg_record record = {.suite = (int64_t)c->items[i].suite,
+                                        .nodeid = txg_span_cstr(c->items[i].nodeid)};
+        c->digest = txg_collection_digest(c->digest, &record);
+    }
+    txg_dir_release(&r.dir);
+    free(r.by_path.slots);
+    free(r.by_nodeid.slots);
+}

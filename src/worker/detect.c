@@ -1,0 +1,62 @@
+#include "config.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <limits.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "src/worker/harness.h"
+
+#define DESCRIPTION_MAX 4096 /* of a .test file; they have four lines */
+
+/* The value of `key` in a key file; empty where it has none. */
+static struct txg_span value_of(const char *text, const char *key)
+{
+    size_t n = strlen(key);
+    for (; text; text = strchr(text, '\n')) {
+        text += *text == '\n';
+        if (strncmp(text, key, n) != 0 || text[n] != '=')
+            continue;
+        struct txg_span v = {text + n + 1, strcspn(text + n + 1, "\r\n")};
+        while (v.len > 0 && (v.data[v.len - 1] == ' ' || v.data[v.len - 1] == '\t'))
+            v.len--;
+        return v;
+    }
+    return (struct txg_span){0};
+}
+
+/* The command line `exec` ends in the program `name`. */
+static bool runs(struct txg_span exec, const char *name)
+{
+    size_t n = strlen(name);
+    if (exec.len < n || memcmp(exec.data + exec.len - n, name, n) != 0)
+        return false;
+    return exec.len == n || strchr("/ \t", exec.data[exec.len - n - 1]);
+}
+
+static bool described_as_tap(struct txg_dir *dir, const char *path)
+{
+    const char *name;
+    char beside[PATH_MAX], text[DESCRIPTION_MAX + 1];
+    int at = txg_dir_at(dir, path, &name);
+    int n = snprintf(beside, sizeof beside, "%s.test", name);
+    /* nearly always there is none, and faccessat is the cheaper way to learn it */
+    if (n < 0 || (size_t)n >= sizeof beside || faccessat(at, beside, R_OK, 0) != 0)
+        return false;
+    int fd = openat(at, beside, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0)
+        return false;
+    ssize_t len = read(fd, text, DESCRIPTION_MAX);
+    close(fd);
+    text[len > 0 ? len : 0] = '\0';
+    return txg_span_is(value_of(text, "Type"), "session") &&
+           txg_span_is(value_of(text, "Output"), "TAP") && runs(value_of(text, "Exec"), name);
+}
+
+const struct txg_harness_ops *txg_harness_detect(const char *path, struct txg_dir *dir)
+{
+    if (txg_has_suffix(path, ".t") || txg_has_suffix(path, ".bats") || described_as_tap(dir, path))
+        return &txg_harness_tap;
+    return &txg_harness_exec;
+}
