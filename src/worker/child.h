@@ -13,6 +13,7 @@
 
 #include "src/base/buf.h"
 #include "src/base/err.h"
+#include "src/base/str.h"
 
 #define TXG_CAPTURE_HEAD (1u << 20) /* bytes kept from the front of a stream */
 #define TXG_CAPTURE_TAIL (1u << 20) /* and from its end */
@@ -32,7 +33,44 @@ void txg_capture_clear(struct txg_capture *c); /* keeps small memory for the nex
 uint64_t txg_capture_dropped(const struct txg_capture *c);
 
 /* The tail in order, as up to two pieces (the ring may wrap). Returns how many. */
-struct txg_span;
 int txg_capture_tail(const struct txg_capture *c, struct txg_span out[2]);
+
+struct txg_child {
+    pid_t pid;   /* also its process group and session; 0: none */
+    int fds[2];  /* our ends of stdout and stderr, non-blocking; -1 once at their end */
+    bool big[2]; /* the pipe was enlarged because much comes through it */
+    bool ended;  /* status, usage and leaked hold */
+    int status;  /* as wait4 gives it */
+    struct rusage usage;
+    size_t leaked; /* processes left behind by the test and killed */
+    struct txg_capture captures[2];
+};
+
+struct txg_child_command {
+    const char *path;
+    char *const *argv;
+    char *const *envp;
+    const char *cwd; /* or NULL */
+};
+
+/* Starts it. -1: err says which step failed and why ("exec /x: Permission denied"). */
+int txg_child_start(struct txg_child *c, const struct txg_child_command *command,
+                    struct txg_err *err);
+
+/* Reads what is there from stream 0 or 1, at most a bounded amount, into the capture and, for
+ * stdout, into feed(state). */
+void txg_child_read(struct txg_child *c, int stream, void (*feed)(void *, const void *, size_t),
+                    void *state);
+
+/* Reaps what has ended. True once the test itself has: then what it left behind is killed, and the
+ * pipes are drained to what was in them. */
+bool txg_child_reap(struct txg_child *c, void (*feed)(void *, const void *, size_t), void *state);
+
+/* TERM or KILL for its process group; KILL also for all its descendants. */
+void txg_child_signal(struct txg_child *c, int signum);
+
+/* Ready for the next test. */
+void txg_child_clear(struct txg_child *c);
+void txg_child_release(struct txg_child *c);
 
 #endif

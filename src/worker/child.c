@@ -1,0 +1,198 @@
+#include "config.h"
+
+#include "src/worker/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "src/worker/sweep.h"
+
+#define READ_SIZE   (64u * 1024)
+#define READ_ROUNDS 16 /* of READ_SIZE for one wake-up, so that pings are answered in between */
+#define DRAIN_MAX   64 /* the same after the end: a pipe holds 1 MiB at most */
+#define PIPE_BIG    (1 << 20)
+#define SWEEP_LIMIT INT64_C(5000000)
+
+struct spawn {
+    const struct txg_child_command *command;
+    int null, out, err;
+    const char *step; /* written by the child, which shares our memory until it execs */
+    int errnum;
+};
+
+static int open_null(void)
+{
+    static int fd = -1;
+    if (fd < 0)
+        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    return fd;
+}
+
+static void run_in_child(struct spawn *s)
+{
+    s->step = "setsid";
+    if (setsid() < 0)
+        goto failed;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    s->step = "redirect";
+    if (dup2(s->null, 0) < 0 || dup2(s->out, 1) < 0 || dup2(s->err, 2) < 0)
+        goto failed;
+    s->step = "chdir";
+    if (s->command->cwd && chdir(s->command->cwd) != 0)
+        goto failed;
+    signal(SIGPIPE, SIG_DFL); /* the one disposition that the worker changed */
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    s->step = "exec";
+    execve(s->command->path, s->command->argv, s->command->envp);
+failed:
+    s->errnum = errno;
+    _exit(127);
+}
+
+/* The caller's stack frame must not be left by the child: nothing but the call stands here. */
+static pid_t spawn(struct spawn *s)
+{
+    pid_t pid = vfork();
+    if (pid == 0)
+        run_in_child(s);
+    return pid;
+}
+
+int txg_child_start(struct txg_child *c, const struct txg_child_command *command,
+                    struct txg_err *err)
+{
+    int out[2], errs[2];
+    int null = open_null();
+    if (null < 0)
+        return txg_err_sys(err, errno, "/dev/null");
+    if (pipe2(out, O_CLOEXEC) != 0)
+        return txg_err_sys(err, errno, "pipe");
+    if (pipe2(errs, O_CLOEXEC) != 0) {
+        int errnum = errno;
+        close(out[0]);
+        close(out[1]);
+        return txg_err_sys(err, errnum, "pipe");
+    }
+    struct spawn s = {.command = command, .null = null, .out = out[1], .err = errs[1]};
+    pid_t pid = spawn(&s);
+    int errnum = pid < 0 ? errno : s.errnum;
+    close(out[1]);
+    close(errs[1]);
+    if (errnum == 0) {
+        c->pid = pid;
+        c->fds[0] = out[0];
+        c->fds[1] = errs[0];
+        fcntl(out[0], F_SETFL, O_NONBLOCK);
+        fcntl(errs[0], F_SETFL, O_NONBLOCK);
+        return 0;
+    }
+    close(out[0]);
+    close(errs[0]);
+    if (pid > 0)
+        waitpid(pid, NULL, 0);
+    const char *step = pid < 0 ? "fork" : s.step;
+    const char *what = step[0] == 'c' && command->cwd ? command->cwd : command->path;
+    return txg_err_sys(err, errnum, "%s %s", step, what);
+}
+
+static char read_buffer[READ_SIZE];
+
+static void close_stream(struct txg_child *c, int stream)
+{
+    close(c->fds[stream]);
+    c->fds[stream] = -1;
+    c->big[stream] = false;
+}
+
+static void drain(struct txg_child *c, int stream, int rounds,
+                  void (*feed)(void *, const void *, size_t), void *state)
+{
+    while (rounds-- > 0 && c->fds[stream] >= 0) {
+        ssize_t n = read(c->fds[stream], read_buffer, sizeof read_buffer);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno == EAGAIN)
+            return;
+        if (n <= 0) {
+            close_stream(c, stream);
+            return;
+        }
+        txg_capture_feed(&c->captures[stream], read_buffer, (size_t)n);
+        if (feed && stream == 0)
+            feed(state, read_buffer, (size_t)n);
+        if ((size_t)n == sizeof read_buffer && !c->big[stream]) {
+            c->big[stream] = true;
+            fcntl(c->fds[stream], F_SETPIPE_SZ, PIPE_BIG);
+        }
+        if ((size_t)n < sizeof read_buffer / 2)
+            return;
+    }
+}
+
+void txg_child_read(struct txg_child *c, int stream, void (*feed)(void *, const void *, size_t),
+                    void *state)
+{
+    drain(c, stream, READ_ROUNDS, feed, state);
+}
+
+bool txg_child_reap(struct txg_child *c, void (*feed)(void *, const void *, size_t), void *state)
+{
+    int status;
+    struct rusage usage;
+    pid_t pid;
+    while ((pid = wait4(-1, &status, WNOHANG, &usage)) > 0) {
+        if (pid == c->pid) {
+            c->ended = true;
+            c->status = status;
+            c->usage = usage;
+        } else {
+            c->leaked += c->ended;
+        }
+    }
+    if (!c->ended)
+        return false;
+    if (!(pid < 0 && errno == ECHILD))
+        c->leaked += txg_sweep_all(SWEEP_LIMIT, NULL);
+    for (int stream = 0; stream < 2; stream++) {
+        if (c->fds[stream] < 0)
+            continue;
+        drain(c, stream, DRAIN_MAX, feed, state);
+        if (c->fds[stream] >= 0)
+            close_stream(c, stream);
+    }
+    c->pid = 0;
+    return true;
+}
+
+void txg_child_signal(struct txg_child *c, int signum)
+{
+    if (c->pid <= 0)
+        return;
+    kill(-c->pid, signum);
+    if (signum == SIGTERM)
+        kill(-c->pid, SIGCONT); /* a stopped test must wake up to hear it */
+    if (signum == SIGKILL)
+        txg_sweep_once(NULL, NULL);
+}
+
+void txg_child_clear(struct txg_child *c)
+{
+    c->ended = false;
+    c->leaked = 0;
+    c->status = 0;
+    txg_capture_clear(&c->captures[0]);
+    txg_capture_clear(&c->captures[1]);
+}
+
+void txg_child_release(struct txg_child *c)
+{
+    txg_capture_release(&c->captures[0]);
+    txg_capture_release(&c->captures[1]);
+}

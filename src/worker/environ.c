@@ -1,0 +1,50 @@
+#include "config.h"
+
+#include "src/worker/environ.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "src/base/str.h"
+
+static void set_span(struct txg_strv *env, const char *name, struct txg_span value)
+{
+    TXG_AUTOFREE char *text = txg_xstrndup(value.data, value.len);
+    txg_strv_setenv(env, name, text);
+}
+
+/* "ipadr" is TXGATE_INPUT_IPADR: ASCII letters upper-cased, whatever is no letter or digit '_'. */
+static char *input_name(const char *key)
+{
+    struct txg_buf b = {0};
+    txg_buf_puts(&b, "TXGATE_INPUT_");
+    for (; *key; key++) {
+        char c = *key;
+        if (c >= 'a' && c <= 'z')
+            c = (char)(c - 'a' + 'A');
+        bool plain = (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        txg_buf_putc(&b, plain ? c : '_');
+    }
+    return txg_buf_take_cstr(&b);
+}
+
+void txg_environ_add(struct txg_strv *env, const struct txg_msg_workerinput *in)
+{
+    for (size_t i = 0; i < in->input.many.n; i++) {
+        TXG_AUTOFREE char *name = input_name(in->input.many.keys[i]);
+        struct txg_buf text = {0};
+        txg_value_to_text(&in->input.many.items[i], &text);
+        txg_strv_setenv(env, name, txg_buf_cstr(&text));
+        txg_buf_release(&text);
+    }
+    char count[24];
+    struct txg_buf number = {0};
+    txg_buf_printf(&number, "%lld", (long long)in->workercount);
+    memcpy(count, txg_buf_cstr(&number), txg_buf_len(&number) + 1);
+    txg_buf_release(&number);
+    set_span(env, "PYTEST_XDIST_WORKER", in->workerid);
+    txg_strv_setenv(env, "PYTEST_XDIST_WORKER_COUNT", count);
+    set_span(env, "PYTEST_XDIST_TESTRUNUID", in->testrunuid);
+    if (in->device.len)
+        set_span(env, "TXGATE_DEVICE", in->device);
+}

@@ -1,0 +1,14 @@
+/*
+ * The environment of a gateway's tests: what the worker inherited, the spec's env:, then
+ * PYTEST_XDIST_* and TXGATE_*.
+ */
+#ifndef TXG_WORKER_ENVIRON_H
+#define TXG_WORKER_ENVIRON_H
+
+#include "gateway/wire/message.h"
+#include "src/base/strv.h"
+
+/* Appends to `env`, which already holds what comes before. */
+void txg_environ_add(struct txg_strv *env, const struct txg_msg_workerinput *in);
+
+#endif

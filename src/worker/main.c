@@ -1,0 +1,72 @@
+#include "config.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "gateway/wire/message.h"
+#include "src/worker/agent.h"
+
+static void explain(FILE *out)
+{
+    fputs("usage: txgate-worker [--token WORD]\n"
+          "\n"
+          "Started by txgate on each host; speaks its protocol on standard input and output.\n"
+          "To run tests, start `txgate run`.\n",
+          out);
+}
+
+/* The link must not be a test's stdin or stdout: it moves above 2, close-on-exec. */
+static int move_away(int fd, int flags)
+{
+    int moved = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    int null = open("/dev/null", flags | O_CLOEXEC);
+    if (moved < 0 || null < 0 || dup2(null, fd) < 0)
+        return -1;
+    if (null != fd)
+        close(null);
+    return moved;
+}
+
+/* Whoever started us may have left descriptors open; none of them is for us or for a test. */
+static void close_inherited(void)
+{
+    struct rlimit limit;
+    int max = 1024;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 65536)
+        max = (int)limit.rlim_cur;
+    for (int fd = 3; fd < max; fd++)
+        close(fd);
+}
+
+int main(int argc, char **argv)
+{
+    const char *token = "0";
+    if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+        printf("txgate-worker %s (protocol %d)\n", PACKAGE_VERSION, TXG_PROTOCOL);
+        return 0;
+    }
+    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+        explain(stdout);
+        return 0;
+    }
+    if (argc == 3 && strcmp(argv[1], "--token") == 0) {
+        token = argv[2];
+    } else if (argc != 1) {
+        explain(stderr);
+        return 2;
+    }
+    if (isatty(0)) {
+        explain(stderr);
+        return 2;
+    }
+    close_inherited();
+    int in = move_away(0, O_RDONLY), out = move_away(1, O_WRONLY);
+    if (in < 0 || out < 0) {
+        perror("txgate-worker");
+        return 1;
+    }
+    return txg_agent_main(in, out, token);
+}

@@ -1,0 +1,61 @@
+#include "config.h"
+
+#include "src/worker/queue.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void txg_queue_push(struct txg_queue *q, int64_t index)
+{
+    if (q->head == q->tail) {
+        q->head = q->tail = 0;
+    } else if (q->tail == q->cap && q->head >= q->cap / 2) {
+        memmove(q->items, q->items + q->head, (q->tail - q->head) * sizeof *q->items);
+        q->tail -= q->head;
+        q->head = 0;
+    }
+    q->items = txg_grow(q->items, q->tail, &q->cap, sizeof *q->items);
+    q->items[q->tail++] = index;
+}
+
+bool txg_queue_pop(struct txg_queue *q, int64_t *index)
+{
+    while (q->head < q->tail) {
+        *index = q->items[q->head++];
+        if (*index >= 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_wanted(const struct txg_msg_indices *wanted, int64_t index)
+{
+    for (size_t i = 0; i < wanted->n_ranges; i++)
+        if (index >= wanted->ranges[i].first &&
+            index - wanted->ranges[i].first < wanted->ranges[i].count)
+            return true;
+    return false;
+}
+
+void txg_queue_steal(struct txg_queue *q, const struct txg_msg_indices *wanted,
+                     struct txg_msg_range **taken, size_t *n, size_t *cap)
+{
+    for (size_t i = q->head; i < q->tail; i++) {
+        int64_t index = q->items[i];
+        if (index < 0 || !is_wanted(wanted, index))
+            continue;
+        q->items[i] = -1;
+        if (*n && (*taken)[*n - 1].first + (*taken)[*n - 1].count == index) {
+            (*taken)[*n - 1].count++;
+            continue;
+        }
+        *taken = txg_grow(*taken, *n, cap, sizeof **taken);
+        (*taken)[(*n)++] = (struct txg_msg_range){index, 1};
+    }
+}
+
+void txg_queue_release(struct txg_queue *q)
+{
+    free(q->items);
+    *q = (struct txg_queue){0};
+}
