@@ -40,7 +40,8 @@ struct txg_session_suite {
     const char *const *needs; /* labels, NULL-terminated, or NULL */
 };
 
-/* Copied by txg_session_new. */
+/* The arrays are copied by txg_session_new, the strings in them borrowed: they outlive the session.
+ */
 struct txg_session_config {
     enum txg_dist dist;
     const struct txg_session_gateway *gateways;

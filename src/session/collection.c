@@ -1,0 +1,135 @@
+#include "config.h"
+
+#include "src/session/collection.h"
+
+#include <stdlib.h>
+
+struct txg_tests *txg_tests_new(void)
+{
+    struct txg_tests *t = txg_xcalloc(1, sizeof *t);
+    t->digest = TXG_HASH_START;
+    return t;
+}
+
+void txg_tests_free(struct txg_tests *t)
+{
+    if (!t)
+        return;
+    free(t->suites);
+    free(t->starts);
+    free(t->ids);
+    txg_buf_release(&t->text);
+    free(t);
+}
+
+struct txg_span txg_tests_nodeid(const struct txg_tests *t, size_t index)
+{
+    return txg_span(txg_buf_data(&t->text) + t->starts[index],
+                    t->starts[index + 1] - t->starts[index]);
+}
+
+int txg_tests_append(struct txg_tests *t, const struct txg_msg_collection *msg, size_t n_suites,
+                     struct txg_err *err)
+{
+    if (msg->first != (int64_t)t->n)
+        return txg_err_set(err, TXG_E_PROTO, "collection: record %lld came where %zu was expected",
+                           (long long)msg->first, t->n);
+    if (t->n + msg->n_records > INT32_MAX)
+        return txg_err_set(err, TXG_E_LIMIT, "collection: more than %d tests", INT32_MAX);
+    while (t->n + msg->n_records + 1 > t->cap) {
+        t->cap = t->cap ? t->cap * 2 : 64;
+        t->suites = txg_xrealloc_array(t->suites, t->cap, sizeof *t->suites);
+        t->starts = txg_xrealloc_array(t->starts, t->cap, sizeof *t->starts);
+    }
+    for (size_t i = 0; i < msg->n_records; i++) {
+        const struct txg_msg_record *record = &msg->records[i];
+        if ((uint64_t)record->suite >= n_suites)
+            return txg_err_set(err, TXG_E_PROTO, "collection: there is no suite %lld",
+                               (long long)record->suite);
+        t->digest = txg_collection_digest(t->digest, record);
+        t->suites[t->n] = (size_t)record->suite;
+        t->starts[t->n++] = txg_buf_len(&t->text);
+        txg_buf_append(&t->text, record->nodeid.data, record->nodeid.len);
+        t->starts[t->n] = txg_buf_len(&t->text);
+    }
+    return 0;
+}
+
+struct txg_tests *txg_catalog_find(const struct txg_catalog *c, size_t count, uint64_t digest)
+{
+    for (size_t i = 0; i < c->n; i++)
+        if (c->collections[i]->n == count && c->collections[i]->digest == digest)
+            return c->collections[i];
+    return NULL;
+}
+
+struct txg_span txg_catalog_nodeid(const struct txg_catalog *c, size_t number)
+{
+    return txg_tests_nodeid(c->tests[number].in, c->tests[number].index);
+}
+
+size_t txg_catalog_suite(const struct txg_catalog *c, size_t number)
+{
+    return c->tests[number].in->suites[c->tests[number].index];
+}
+
+static size_t *slot_of(const struct txg_catalog *c, struct txg_span nodeid)
+{
+    size_t mask = c->n_slots - 1;
+    for (size_t at = (size_t)txg_hash(TXG_HASH_START, nodeid.data, nodeid.len);; at++) {
+        size_t *slot = &c->slots[at & mask];
+        if (*slot == 0 || txg_span_equal(txg_catalog_nodeid(c, *slot - 1), nodeid))
+            return slot;
+    }
+}
+
+static void make_room(struct txg_catalog *c, size_t more)
+{
+    if (c->n_slots >= 2 * (c->n_tests + more) && c->n_slots)
+        return;
+    free(c->slots);
+    c->n_slots = c->n_slots ? c->n_slots : 64;
+    while (c->n_slots < 2 * (c->n_tests + more))
+        c->n_slots *= 2;
+    c->slots = txg_xcalloc(c->n_slots, sizeof *c->slots);
+    for (size_t i = 0; i < c->n_tests; i++)
+        *slot_of(c, txg_catalog_nodeid(c, i)) = i + 1;
+}
+
+int txg_catalog_add(struct txg_catalog *c, struct txg_tests *tests, struct txg_err *err)
+{
+    make_room(c, tests->n);
+    size_t before = c->n_tests;
+    tests->ids = txg_xcalloc(tests->n, sizeof *tests->ids);
+    c->collections = txg_grow(c->collections, c->n, &c->cap, sizeof *c->collections);
+    c->collections[c->n++] = tests;
+    unsigned char *seen = txg_xcalloc(before, 1);
+    int rc = 0;
+    for (size_t i = 0; i < tests->n; i++) {
+        size_t *slot = slot_of(c, txg_tests_nodeid(tests, i));
+        if (*slot == 0) {
+            c->tests = txg_grow(c->tests, c->n_tests, &c->cap_tests, sizeof *c->tests);
+            c->tests[c->n_tests] = (struct txg_catalog_test){tests, i};
+            *slot = ++c->n_tests;
+        } else if (*slot > before || seen[*slot - 1]) {
+            rc = txg_err_set(err, TXG_E_PROTO, "collection: '%.*s' stands in it twice",
+                             TXG_FMT(txg_tests_nodeid(tests, i)));
+            break;
+        } else {
+            seen[*slot - 1] = 1;
+        }
+        tests->ids[i] = *slot - 1;
+    }
+    free(seen);
+    return rc;
+}
+
+void txg_catalog_release(struct txg_catalog *c)
+{
+    for (size_t i = 0; i < c->n; i++)
+        txg_tests_free(c->collections[i]);
+    free(c->collections);
+    free(c->slots);
+    free(c->tests);
+    *c = (struct txg_catalog){0};
+}

@@ -1,0 +1,58 @@
+/*
+ * What session.c, deal.c and outcome.c share: the session's state and its queue of commands. Nobody
+ * else includes this.
+ */
+#ifndef TXG_SESSION_CORE_H
+#define TXG_SESSION_CORE_H
+
+#include "src/session/scheduler.h"
+
+enum txg_progress { TXG_WAITING, TXG_DEALING, TXG_STOPPING, TXG_OVER };
+
+struct txg_session {
+    struct txg_session_config config; /* strings and arrays owned below */
+    struct txg_session_gateway *gateways;
+    struct txg_session_suite *suites;
+    bool *allowed; /* [origin * n_suites + suite]: its labels satisfy the suite's needs */
+    int64_t began, now;
+    enum txg_progress progress;
+    const struct txg_scheduler_ops *scheduler;
+    struct txg_deal deal;
+    struct txg_node **nodes; /* by number; deal.nodes is the same array */
+    size_t n_nodes, cap_nodes;
+    struct txg_catalog catalog;
+    const struct txg_tests **lanes; /* `each`: what an initial gateway's lane runs */
+    size_t *lane_starts;            /* `each`: number of its first outcome */
+    unsigned char *outcomes;        /* by number: enum txg_outcome, or TXG_OUTCOMES: none yet */
+    size_t total, done;
+    size_t counts[TXG_OUTCOMES];
+    size_t collect_errors, failures, gateways_failed;
+    long restarts;
+    size_t stillborn; /* gateways in a row that died before they had collected */
+    unsigned interrupts;
+    bool internal_error, limited; /* limited: --maxfail was reached */
+    int64_t give_up_at;           /* after the second Ctrl-C; INT64_MAX */
+    struct txg_command *commands;
+    size_t n_commands, cap_commands, next_command;
+    void **garbage; /* what commands point to, freed when the next event comes */
+    size_t n_garbage, cap_garbage;
+};
+
+struct txg_command *txg_session_command(struct txg_session *s, enum txg_command_type type);
+struct txg_event *txg_session_report(struct txg_session *s, enum txg_event_type type,
+                                     const struct txg_node *node);
+/* Memory that lives until the next event. */
+void *txg_session_keep(struct txg_session *s, void *p);
+struct txg_span txg_session_format(struct txg_session *s, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* The number of the outcome that test `index` of the node's collection has. */
+size_t txg_session_number(const struct txg_session *s, const struct txg_node *node, size_t index);
+struct txg_span txg_session_nodeid(const struct txg_session *s, size_t number);
+
+/* Settles an outcome, exactly once; `result` needs no counts. `node` may be NULL. */
+void txg_session_settle(struct txg_session *s, const struct txg_node *node, size_t number,
+                        const struct txg_event_result *result);
+bool txg_session_is_settled(const struct txg_session *s, size_t number);
+
+#endif

@@ -1,0 +1,78 @@
+#include "config.h"
+
+#include "src/session/scheduler.h"
+
+#define SLOW                                                                                       \
+    100000 /* microseconds: a node that takes this long for a test gets no more than two           \
+            */
+
+static size_t at_least_two(size_t n)
+{
+    return n > 2 ? n : 2;
+}
+
+/* xdist's LoadScheduling.check_schedule(). */
+static void check(struct txg_deal *d, struct txg_node *node, int64_t duration)
+{
+    if (!txg_deal_is_live(node) || node->shutting)
+        return;
+    if (!txg_deal_has_work(d, node)) {
+        txg_deal_shutdown(d, node);
+        return;
+    }
+    size_t pending = txg_pending_count(&d->pending), live = txg_deal_live(d);
+    size_t mine = txg_held_count(&node->held);
+    size_t least = at_least_two(pending / live / 4), most = at_least_two(pending / live / 2);
+    if (mine >= least || (duration >= SLOW && mine >= 2))
+        return;
+    size_t needed = mine < 2 ? 2 - mine : 0;
+    size_t cap = needed > d->maxschedchunk ? needed : d->maxschedchunk;
+    txg_deal_send(d, node, most - mine < cap ? most - mine : cap);
+}
+
+static void check_all(struct txg_deal *d)
+{
+    for (size_t i = 0; i < d->n_nodes; i++)
+        check(d, d->nodes[i], 0);
+}
+
+static void begin(struct txg_deal *d)
+{
+    size_t total = txg_pending_count(&d->pending), live = txg_deal_live(d);
+    if (live == 0)
+        return;
+    size_t chunk =
+        at_least_two(total / live / 4 < d->maxschedchunk ? total / live / 4 : d->maxschedchunk);
+    bool few = total < 2 * live;
+    size_t dealt;
+    do { /* one by one, round and round, where there are few; else one chunk for each */
+        dealt = 0;
+        for (size_t i = 0; i < d->n_nodes; i++)
+            if (txg_deal_is_live(d->nodes[i]))
+                dealt += txg_deal_send(d, d->nodes[i], few ? 1 : chunk);
+    } while (few && dealt);
+    for (size_t i = 0; i < d->n_nodes; i++)
+        if (txg_deal_is_live(d->nodes[i]) && !txg_deal_has_work(d, d->nodes[i]))
+            txg_deal_shutdown(d, d->nodes[i]);
+}
+
+static void node_ready(struct txg_deal *d, struct txg_node *node)
+{
+    (void)node;
+    check_all(d);
+}
+
+static void node_gone(struct txg_deal *d, struct txg_node *node)
+{
+    (void)node;
+    check_all(d);
+}
+
+const struct txg_scheduler_ops txg_scheduler_load = {
+    .dist = TXG_DIST_LOAD,
+    .name = "LoadScheduling",
+    .begin = begin,
+    .node_ready = node_ready,
+    .completed = check,
+    .node_gone = node_gone,
+};

@@ -1,0 +1,49 @@
+/*
+ * One gateway as the session sees it, and the run's tests as schedulers see them.
+ *
+ * A number counts an outcome: in `each` lane * tests + test, elsewhere the catalog's number. What a
+ * node was dealt stands in `held`, in the order it was sent.
+ */
+#ifndef TXG_SESSION_NODE_H
+#define TXG_SESSION_NODE_H
+
+#include <stdbool.h>
+
+#include "src/session/collection.h"
+#include "src/session/session.h"
+
+enum txg_node_state {
+    TXG_NODE_STARTING,  /* no word of a worker yet */
+    TXG_NODE_READY,     /* workerready came */
+    TXG_NODE_COLLECTED, /* its collection is complete */
+    TXG_NODE_DEAD
+};
+
+struct txg_held { /* indices of its own collection, first sent first */
+    size_t *items;
+    size_t head, tail, cap;
+};
+
+struct txg_node {
+    struct txg_gateway_info info;
+    char *id;      /* owned; info.id */
+    size_t origin; /* the initial gateway it is, or replaces: its spec, labels, lane */
+    enum txg_node_state state;
+    struct txg_tests *incoming;    /* owned until complete */
+    const struct txg_tests *tests; /* its collection, once complete */
+    bool asked;                    /* sendcollection was sent */
+    struct txg_held held;
+    bool running;      /* held's front has sent logstart */
+    int64_t seq;       /* of its last message that carried one */
+    bool shutting;     /* shutdown was sent */
+    bool finished;     /* workerfinished came */
+    bool closing;      /* CLOSE was asked for */
+    int64_t silent_at; /* when it must have ended; INT64_MAX: no such time */
+};
+
+void txg_held_push(struct txg_held *h, size_t index);
+size_t txg_held_count(const struct txg_held *h);
+/* Takes `index` out, wherever it stands. False: it does not. */
+bool txg_held_remove(struct txg_held *h, size_t index);
+
+#endif

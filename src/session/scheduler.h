@@ -1,0 +1,61 @@
+/*
+ * How tests are dealt. A scheduler decides only which node gets which tests next and when it gets
+ * no more; outcomes, blame and replacement are the session's. One const instance per file.
+ */
+#ifndef TXG_SESSION_SCHEDULER_H
+#define TXG_SESSION_SCHEDULER_H
+
+#include "src/session/node.h"
+
+struct txg_deal; /* what the session offers to a scheduler */
+
+struct txg_scheduler_ops {
+    enum txg_dist dist;
+    const char *name; /* "LoadScheduling", as xdist announces it */
+    /* Once, when every initial gateway has a collection or is dead for good. */
+    void (*begin)(struct txg_deal *d);
+    /* A replacement has its collection. */
+    void (*node_ready)(struct txg_deal *d, struct txg_node *node);
+    /* A test of the node has ended after `duration` microseconds. */
+    void (*completed)(struct txg_deal *d, struct txg_node *node, int64_t duration);
+    /* The node is dead; what it held and had not started is back (txg_deal_pending). */
+    void (*node_gone)(struct txg_deal *d, struct txg_node *node);
+};
+
+extern const struct txg_scheduler_ops txg_scheduler_each;
+extern const struct txg_scheduler_ops txg_scheduler_load;
+
+/* Numbers of tests that nobody was dealt yet, first to be dealt first. Zero-filled: empty. */
+struct txg_pending {
+    size_t *items;
+    size_t head, tail, cap;
+};
+
+struct txg_deal {
+    struct txg_pending pending; /* not used by `each`, where each lane has its own rest */
+    size_t maxschedchunk;       /* SIZE_MAX: no cap */
+    struct txg_node **nodes;    /* every node ever, borrowed */
+    size_t n_nodes;
+    struct txg_session *session;
+};
+
+void txg_pending_push(struct txg_pending *p, size_t number);
+size_t txg_pending_count(const struct txg_pending *p);
+
+/* Nodes that have a collection and live, shutting down or not: xdist's `nodes`. */
+size_t txg_deal_live(const struct txg_deal *d);
+bool txg_deal_is_live(const struct txg_node *node);
+
+/* Sends the next `n` pending tests that the node may run. Returns how many there were. */
+size_t txg_deal_send(struct txg_deal *d, struct txg_node *node, size_t n);
+
+/* Is anything pending that the node may run? */
+bool txg_deal_has_work(const struct txg_deal *d, const struct txg_node *node);
+
+/* `each`: everything of the node's lane that has no outcome and that nobody holds. */
+void txg_deal_send_rest(struct txg_deal *d, struct txg_node *node);
+
+/* No more is dealt to it. */
+void txg_deal_shutdown(struct txg_deal *d, struct txg_node *node);
+
+#endif
