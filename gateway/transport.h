@@ -3,20 +3,21 @@
  * program that was started on a host, and a reason for its end. Nobody outside a transport's file
  * asks which one it is.
  *
- * Life: `start` -> on_open -> any number of on_read, on_written -> exactly one on_end. A failed
- * start also ends in on_end, never in a return value, so that there is one path for faults. No
- * callback comes from inside start, write or stop. After `stop` the end comes within the grace.
+ * Life: `start` -> on_open -> any number of on_read, on_words, on_writable -> exactly one on_end. A
+ * failed start also ends in on_end, never in a return value, so that there is one path for faults.
+ * No callback comes from inside start, write, stop or kill. After `stop` only on_end comes, within
+ * TXG_TRANSPORT_GRACE and a little more; when it comes, the transport holds no handle of the loop.
  */
 #ifndef TXG_GATEWAY_TRANSPORT_H
 #define TXG_GATEWAY_TRANSPORT_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <uv.h>
 
 #include "specs/spec.h"
-#include "src/base/err.h"
+
+#define TXG_TRANSPORT_GRACE 5000 /* milliseconds between the far side's EOF and its SIGKILL */
 
 struct txg_transport;
 
@@ -24,9 +25,13 @@ struct txg_transport;
 struct txg_transport_events {
     void (*on_open)(struct txg_transport *t);
     void (*on_read)(struct txg_transport *t, const void *data, size_t len);
-    void (*on_written)(struct txg_transport *t); /* all that was handed to write is on its way */
+    void (*on_writable)(
+        struct txg_transport *t); /* after a write that took less than it was given */
+    /* One line that the program or what carries it wrote to stderr; printable, no newline. */
+    void (*on_words)(struct txg_transport *t, const char *line);
     /* `step` names what failed ("start", "connect", ...) or is "link" once open; `reason` is for
-     * people: "No such file or directory", "ended with status 255". `words`: the last of stderr. */
+     * people and stands alone: "No such file or directory: /x", "agent ended with status 255".
+     * `words`: the last lines of stderr, each ended by a newline, printable; "" for none. */
     void (*on_end)(struct txg_transport *t, const char *step, const char *reason,
                    const char *words);
 };
@@ -35,6 +40,7 @@ struct txg_transport_config {
     uv_loop_t *loop;
     const struct txg_spec *spec; /* borrowed, outlives the transport */
     const char *worker;          /* path of the worker program for hosts that need none uploaded */
+    const char *token;           /* copied; `<worker> --token <token>` answers with a line of it */
     const struct txg_transport_events *events;
     void *user;
 };
@@ -43,9 +49,12 @@ struct txg_transport_ops {
     const char *name; /* the spec's key: "popen" */
     struct txg_transport *(*create)(const struct txg_transport_config *config);
     void (*start)(struct txg_transport *t);
-    /* Copies or sends `len` bytes; one write at a time: wait for on_written. */
-    void (*write)(struct txg_transport *t, const void *data, size_t len);
-    void (*stop)(struct txg_transport *t); /* closes the stream; the far side sees EOF */
+    /* Takes what goes now and returns how many bytes that was, never more than `len`; fewer mean
+     * that on_writable follows. Never blocks. What can't be sent any more is taken and dropped:
+     * on_end tells of it. */
+    size_t (*write)(struct txg_transport *t, const void *data, size_t len);
+    void (*stop)(struct txg_transport *t); /* closes the stream: the far side sees EOF */
+    void (*kill)(struct txg_transport *t); /* stop without the grace */
     void (*free)(struct txg_transport *t); /* after on_end only */
 };
 
@@ -55,6 +64,8 @@ struct txg_transport { /* first member of every transport */
     void *user;
 };
 
+/* A process on this machine. From its first use on SIGPIPE is ignored in this process: a link whose
+ * far side is gone must end in on_end. */
 extern const struct txg_transport_ops txg_popen_ops;
 
 /* NULL: no transport is built for this kind yet. */

@@ -1,0 +1,342 @@
+#include "config.h"
+
+#include "gateway/gateway.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/host.h"
+#include "src/base/str.h"
+
+#define TICK 50 /* milliseconds between two looks at the deadlines of starting gateways */
+
+/*
+ *  OPENING --opened--> STARTING --workerready--> READY --exited, lost--> DEAD
+ *     |                   |
+ *     +-------------------+--exited, lost, deadline--> DEAD
+ */
+enum state { OPENING, STARTING, READY, DEAD };
+
+struct gateway {
+    enum state state;
+    struct txg_host *host; /* borrowed; NULL once dead */
+    uint32_t channel;      /* number + 1: never used twice on a link */
+    int64_t deadline;      /* microseconds */
+    const struct txg_spec *spec;
+    char *fault; /* owned: how it broke the protocol */
+};
+
+struct txg_gateways {
+    struct txg_gateways_config config;
+    struct gateway *items; /* by number */
+    size_t n, cap;
+    struct txg_host **hosts; /* owned until their end */
+    size_t n_hosts, cap_hosts;
+    uv_timer_t tick;
+    size_t starting;
+    bool closing, tick_closed;
+};
+
+static int64_t now_us(void)
+{
+    return (int64_t)(uv_hrtime() / 1000);
+}
+
+/* The last word on a gateway: "<spec>: <text>". */
+static void down(struct txg_gateways *set, struct gateway *g, enum txg_gateway_end end,
+                 const char *text)
+{
+    if (g->state == DEAD)
+        return;
+    bool named = end == TXG_GATEWAY_NOT_STARTED || end == TXG_GATEWAY_LOST;
+    TXG_AUTOFREE char *line =
+        named ? txg_xasprintf("%s: %s", g->spec->text, text) : txg_xstrdup(text);
+    set->starting -= g->state < READY;
+    g->state = DEAD;
+    g->host = NULL;
+    if (!set->closing)
+        set->config.on_down(set->config.user, (unsigned)(g - set->items), end, line);
+}
+
+static struct gateway *find(struct txg_gateways *set, const struct txg_host *h, uint32_t channel)
+{
+    if (channel == 0 || channel > set->n)
+        return NULL;
+    struct gateway *g = &set->items[channel - 1];
+    return g->host == h && g->state != DEAD ? g : NULL;
+}
+
+static void send_close(struct gateway *g)
+{
+    struct txg_msg msg = {.type = TXG_MSG_CLOSE};
+    msg.close.channel = g->channel;
+    txg_host_send(g->host, 0, &msg);
+}
+
+static const char *describe_exit(const struct gateway *g, const struct txg_msg_exited *e, char *out,
+                                 size_t size)
+{
+    switch (e->cause) {
+    case TXG_EXIT_STATUS:
+        snprintf(out, size, "worker ended with status %lld", (long long)e->status);
+        break;
+    case TXG_EXIT_SIGNAL:
+        snprintf(out, size, "worker was killed by signal %lld (%s)", (long long)e->signal,
+                 strsignal((int)e->signal));
+        break;
+    case TXG_EXIT_FROZEN:
+        snprintf(out, size, "worker froze: %.*s", TXG_FMT(e->text));
+        break;
+    case TXG_EXIT_NOT_STARTED:
+        snprintf(out, size, "start of the worker: %.*s", TXG_FMT(e->text));
+        break;
+    case TXG_EXIT_CLOSED:
+        snprintf(out, size, "%s", g->fault ? g->fault : "worker was closed");
+        break;
+    case TXG_EXIT_PROTOCOL:
+        snprintf(out, size, "worker broke the protocol: %.*s", TXG_FMT(e->text));
+        break;
+    }
+    return out;
+}
+
+static void take_exited(struct txg_gateways *set, struct txg_host *h,
+                        const struct txg_msg_exited *e)
+{
+    char text[TXG_ERR_TEXT_MAX];
+    struct gateway *g = find(set, h, e->channel);
+    if (!g)
+        return;
+    describe_exit(g, e, text, sizeof text);
+    if (g->state != READY)
+        down(set, g, TXG_GATEWAY_NOT_STARTED, text);
+    else if (e->cause == TXG_EXIT_STATUS && e->status == 0)
+        down(set, g, TXG_GATEWAY_ENDED, text);
+    else
+        down(set, g, TXG_GATEWAY_CRASHED, text);
+}
+
+static void on_fault(void *user, struct txg_host *h, uint32_t channel, const char *text)
+{
+    struct txg_gateways *set = user;
+    struct gateway *g = find(set, h, channel);
+    if (!g || g->fault)
+        return;
+    g->fault = txg_xasprintf("worker sent what is not in the protocol: %s", text);
+    send_close(g);
+}
+
+static bool is_from_worker(enum txg_msg_type type)
+{
+    return type >= TXG_MSG_WORKERREADY && type <= TXG_MSG_WORKERFINISHED;
+}
+
+static void on_message(void *user, struct txg_host *h, uint32_t channel, const struct txg_msg *msg)
+{
+    struct txg_gateways *set = user;
+    if (msg->type == TXG_MSG_EXITED && channel == 0) {
+        take_exited(set, h, &msg->exited);
+        return;
+    }
+    if (msg->type == TXG_MSG_LOG && channel == 0) {
+        TXG_AUTOFREE char *level = txg_xstrndup(msg->log.level.data, msg->log.level.len);
+        TXG_AUTOFREE char *text = txg_xstrndup(msg->log.text.data, msg->log.text.len);
+        set->config.on_log(set->config.user, txg_host_spec(h)->text, level, text);
+        return;
+    }
+    struct gateway *g = find(set, h, channel ? channel : msg->opened.channel);
+    if (!g || g->fault)
+        return;
+    if (channel == 0) {
+        if (g->state == OPENING)
+            g->state = STARTING;
+        return;
+    }
+    if (!is_from_worker(msg->type)) {
+        on_fault(user, h, channel, txg_msg_name(msg->type));
+        return;
+    }
+    if (msg->type == TXG_MSG_WORKERREADY && g->state < READY) {
+        g->state = READY;
+        set->starting--;
+    }
+    set->config.on_message(set->config.user, (unsigned)(channel - 1), msg);
+}
+
+static void on_words(void *user, struct txg_host *h, const char *line)
+{
+    struct txg_gateways *set = user;
+    if (!set->closing)
+        set->config.on_log(set->config.user, txg_host_spec(h)->text, "warning", line);
+}
+
+static void on_lost(void *user, struct txg_host *h, bool was_up, const char *text)
+{
+    struct txg_gateways *set = user;
+    (void)was_up;
+    for (size_t i = 0; i < set->n; i++)
+        if (set->items[i].host == h)
+            down(set, &set->items[i],
+                 set->items[i].state == READY ? TXG_GATEWAY_LOST : TXG_GATEWAY_NOT_STARTED, text);
+}
+
+static void on_tick_closed(uv_handle_t *handle)
+{
+    struct txg_gateways *set = handle->data;
+    set->tick_closed = true;
+    if (set->n_hosts == 0)
+        set->config.on_closed(set->config.user);
+}
+
+static void on_end(void *user, struct txg_host *h)
+{
+    struct txg_gateways *set = user;
+    for (size_t i = 0; i < set->n_hosts; i++)
+        if (set->hosts[i] == h)
+            set->hosts[i] = set->hosts[--set->n_hosts];
+    txg_host_free(h);
+    if (set->closing && set->tick_closed && set->n_hosts == 0)
+        set->config.on_closed(set->config.user);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct txg_gateways *set = timer->data;
+    int64_t now = now_us();
+    for (size_t i = 0; i < set->n && set->starting; i++) {
+        struct gateway *g = &set->items[i];
+        if (g->state >= READY || now < g->deadline)
+            continue;
+        char text[128];
+        snprintf(text, sizeof text, "%s: no answer within %.6g s (--connect-timeout)",
+                 g->state == OPENING ? "open" : "start of the worker",
+                 (double)set->config.connect_timeout / 1e6);
+        send_close(g);
+        down(set, g, TXG_GATEWAY_NOT_STARTED, g->deadline == 0 ? "closed before it was up" : text);
+        now = now_us();
+    }
+}
+
+struct txg_gateways *txg_gateways_new(const struct txg_gateways_config *config)
+{
+    struct txg_gateways *set = txg_xcalloc(1, sizeof *set);
+    set->config = *config;
+    uv_timer_init(config->loop, &set->tick);
+    set->tick.data = set;
+    uv_timer_start(&set->tick, on_tick, TICK, TICK);
+    return set;
+}
+
+static struct txg_host *find_host(const struct txg_gateways *set, const struct txg_spec *spec)
+{
+    for (size_t i = 0; i < set->n_hosts; i++)
+        if (txg_host_is_usable(set->hosts[i]) &&
+            txg_spec_shares_host(txg_host_spec(set->hosts[i]), spec))
+            return set->hosts[i];
+    return NULL;
+}
+
+bool txg_gateways_is_new_host(const struct txg_gateways *set, const struct txg_spec *spec)
+{
+    return find_host(set, spec) == NULL;
+}
+
+static struct txg_host *host_for(struct txg_gateways *set, const struct txg_spec *spec)
+{
+    struct txg_host *h = find_host(set, spec);
+    if (h)
+        return h;
+    h = txg_host_new(&(struct txg_host_config){
+        .loop = set->config.loop,
+        .spec = spec,
+        .worker = set->config.worker,
+        .testrunuid = set->config.testrunuid,
+        .heartbeat = set->config.heartbeat,
+        .connect_timeout = set->config.connect_timeout,
+        .user = set,
+        .on_message = on_message,
+        .on_fault = on_fault,
+        .on_words = on_words,
+        .on_lost = on_lost,
+        .on_end = on_end,
+    });
+    set->hosts = txg_grow(set->hosts, set->n_hosts, &set->cap_hosts, sizeof *set->hosts);
+    return set->hosts[set->n_hosts++] = h;
+}
+
+static void send_open(const struct gateway *g)
+{
+    const struct txg_spec *spec = g->spec;
+    struct txg_msg msg = {.type = TXG_MSG_OPEN};
+    struct txg_msg_pair *env = txg_xcalloc(spec->env.n, sizeof *env);
+    for (size_t i = 0; i < spec->env.n; i++) {
+        const char *entry = spec->env.items[i], *eq = strchr(entry, '=');
+        env[i].name = txg_span(entry, (size_t)(eq - entry));
+        env[i].value = txg_span_cstr(eq + 1);
+    }
+    msg.open.channel = g->channel;
+    msg.open.chdir = txg_span_cstr(spec->chdir);
+    msg.open.nice = spec->has_nice ? spec->nice : 0;
+    msg.open.env = env;
+    msg.open.n_env = spec->env.n;
+    txg_host_send(g->host, 0, &msg);
+    free(env);
+}
+
+void txg_gateways_open(struct txg_gateways *set, unsigned number,
+                       const struct txg_gateway_setup *setup)
+{
+    if (set->closing)
+        return;
+    while (set->n <= number) {
+        set->items = txg_grow(set->items, set->n, &set->cap, sizeof *set->items);
+        set->items[set->n++] = (struct gateway){.state = DEAD};
+    }
+    struct gateway *g = &set->items[number];
+    *g = (struct gateway){.state = OPENING,
+                          .channel = number + 1,
+                          .spec = setup->spec,
+                          .deadline = now_us() + set->config.connect_timeout};
+    set->starting++;
+    g->host = host_for(set, setup->spec);
+    send_open(g);
+    for (size_t i = 0; i < setup->n_messages; i++)
+        txg_host_send(g->host, g->channel, &setup->messages[i]);
+}
+
+void txg_gateways_send(struct txg_gateways *set, unsigned number, const struct txg_msg *msg)
+{
+    if (number < set->n && set->items[number].state != DEAD)
+        txg_host_send(set->items[number].host, set->items[number].channel, msg);
+}
+
+void txg_gateways_kill(struct txg_gateways *set, unsigned number)
+{
+    if (number >= set->n || set->items[number].state == DEAD)
+        return;
+    struct gateway *g = &set->items[number];
+    send_close(g);
+    if (g->state < READY)
+        g->deadline = 0; /* the next tick tells of it */
+}
+
+void txg_gateways_close(struct txg_gateways *set)
+{
+    if (set->closing)
+        return;
+    set->closing = true;
+    for (size_t i = 0; i < set->n_hosts; i++)
+        txg_host_stop(set->hosts[i]);
+    uv_close((uv_handle_t *)&set->tick, on_tick_closed);
+}
+
+void txg_gateways_free(struct txg_gateways *set)
+{
+    for (size_t i = 0; i < set->n; i++)
+        free(set->items[i].fault);
+    free(set->items);
+    free(set->hosts);
+    free(set);
+}

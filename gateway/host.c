@@ -1,0 +1,328 @@
+#include "config.h"
+
+#include "gateway/host.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "gateway/words.h"
+#include "gateway/wire/mux.h"
+#include "src/base/str.h"
+
+#define NOISE_MAX (64u * 1024) /* of a login shell in front of the token's line */
+#define QUOTE_MAX 200
+#define HANDLES   2
+
+/*
+ *              open             hello              end, silence, fault
+ *  CONNECTING ------> GREETING -------> UP ------------------------+
+ *      |                 |              |                          v
+ *      +-----------------+--------------+----------------------> ENDING --end--> GONE
+ *                    end, deadline, fault, stop
+ *
+ * ENDING waits for the transport's on_end; whoever had to be told was told on the way in.
+ */
+enum state { CONNECTING, GREETING, UP, ENDING, GONE };
+
+struct txg_host {
+    struct txg_host_config config;
+    struct txg_transport *transport;
+    const struct txg_transport_ops *ops;
+    enum state state;
+    struct txg_mux mux;
+    struct txg_buf noise; /* until the token's line was found */
+    bool token_seen;
+    char token[33];
+    uv_prepare_t flush; /* writes what the turn of the loop has queued */
+    uv_timer_t watch;
+    int64_t began, heard, watched; /* microseconds */
+    unsigned handles;
+};
+
+static int64_t now_us(void)
+{
+    return (int64_t)(uv_hrtime() / 1000);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    struct txg_host *h = handle->data;
+    if (--h->handles == 0)
+        h->config.on_end(h->config.user, h);
+}
+
+/* Into ENDING, telling the owner unless it asked for it (text NULL). */
+static void end(struct txg_host *h, const char *text)
+{
+    bool was_up = h->state == UP;
+    if (h->state >= ENDING)
+        return;
+    h->state = ENDING;
+    uv_timer_stop(&h->watch);
+    uv_prepare_stop(&h->flush);
+    h->ops->stop(h->transport);
+    if (text)
+        h->config.on_lost(h->config.user, h, was_up, text);
+}
+
+static void fault(struct txg_host *h, const char *step, const char *text)
+{
+    char line[TXG_ERR_TEXT_MAX + 64];
+    snprintf(line, sizeof line, "%s: %s", step, text);
+    end(h, line);
+}
+
+static void on_flush(uv_prepare_t *handle)
+{
+    struct txg_host *h = handle->data;
+    if (h->state != GREETING && h->state != UP)
+        return;
+    for (;;) {
+        struct txg_span bytes = txg_mux_pending(&h->mux);
+        if (bytes.len == 0)
+            break;
+        size_t n = h->ops->write(h->transport, bytes.data, bytes.len);
+        txg_mux_sent(&h->mux, n);
+        if (n < bytes.len)
+            break;
+    }
+}
+
+static void on_watch(uv_timer_t *timer)
+{
+    struct txg_host *h = timer->data;
+    struct txg_liveness times = txg_liveness_scaled(h->config.heartbeat);
+    int64_t now = now_us();
+    /* Silence counts only while we listened: not while this process was stopped or asleep. */
+    if (now - h->watched > 2 * times.beat)
+        h->heard += now - h->watched;
+    h->watched = now;
+    char text[128];
+    if (h->state == UP && now - h->heard >= times.lost) {
+        snprintf(text, sizeof text, "no sign of life for %.3g s", (double)(now - h->heard) / 1e6);
+        fault(h, "link", text);
+    } else if (h->state < UP && now - h->began >= h->config.connect_timeout) {
+        snprintf(text, sizeof text, "no answer within %.6g s (--connect-timeout)",
+                 (double)h->config.connect_timeout / 1e6);
+        fault(h, h->state == CONNECTING ? "connect" : "hello", text);
+    }
+}
+
+static void take_hello(struct txg_host *h, const struct txg_msg *msg)
+{
+    char text[256];
+    if (msg->type != TXG_MSG_HELLO) {
+        fault(h, "hello", "the agent's first message is not hello");
+        return;
+    }
+    if (msg->hello.protocol != TXG_PROTOCOL) {
+        snprintf(
+            text, sizeof text,
+            "the worker speaks protocol %lld, this txgate %d: install the same version on both "
+            "sides",
+            (long long)msg->hello.protocol, TXG_PROTOCOL);
+        fault(h, "hello", text);
+        return;
+    }
+    h->state = UP;
+}
+
+static void take_control(struct txg_host *h, const struct txg_msg *msg)
+{
+    struct txg_msg lease = {.type = TXG_MSG_LEASE};
+    switch (msg->type) {
+    case TXG_MSG_BEAT:
+        lease.beat.n = msg->beat.n;
+        txg_mux_send(&h->mux, 0, &lease);
+        return;
+    case TXG_MSG_OPENED:
+    case TXG_MSG_EXITED:
+    case TXG_MSG_LOG:
+        h->config.on_message(h->config.user, h, 0, msg);
+        return;
+    default:
+        fault(h, "link", "the agent sent what an agent does not send");
+    }
+}
+
+static void take_frame(struct txg_host *h, const struct txg_frame *frame)
+{
+    struct txg_msg msg;
+    struct txg_err err;
+    if (txg_msg_decode(frame->payload, &msg, &err) != 0) {
+        if (frame->channel == 0)
+            fault(h, h->state == UP ? "link" : "hello", err.text);
+        else
+            h->config.on_fault(h->config.user, h, frame->channel, err.text);
+        return;
+    }
+    if (h->state == GREETING)
+        take_hello(h, &msg);
+    else if (frame->channel == 0)
+        take_control(h, &msg);
+    else
+        h->config.on_message(h->config.user, h, frame->channel, &msg);
+    txg_msg_release(&msg);
+}
+
+/* Drops what stands in front of the token's line. -1: too much of it, or not there yet: 0. */
+static int find_token(struct txg_host *h, const void **data, size_t *len)
+{
+    char line[48];
+    int n = snprintf(line, sizeof line, "TXG %s\n", h->token);
+    txg_buf_append(&h->noise, *data, *len);
+    const char *at = memmem(txg_buf_data(&h->noise), txg_buf_len(&h->noise), line, (size_t)n);
+    if (at) {
+        h->token_seen = true;
+        txg_buf_consume(&h->noise, (size_t)(at - txg_buf_data(&h->noise)) + (size_t)n);
+        *data = txg_buf_data(&h->noise);
+        *len = txg_buf_len(&h->noise);
+        return 1;
+    }
+    if (txg_buf_len(&h->noise) <= NOISE_MAX)
+        return 0;
+    struct txg_buf quote = {0};
+    txg_buf_puts(&quote, "this is no txgate-worker; it says: ");
+    txg_words_quote(&quote, txg_buf_data(&h->noise), QUOTE_MAX);
+    fault(h, "hello", txg_buf_cstr(&quote));
+    txg_buf_release(&quote);
+    return -1;
+}
+
+static void on_open(struct txg_transport *t)
+{
+    struct txg_host *h = t->user;
+    if (h->state == CONNECTING)
+        h->state = GREETING;
+}
+
+static void on_read(struct txg_transport *t, const void *data, size_t len)
+{
+    struct txg_host *h = t->user;
+    struct txg_frame frame;
+    struct txg_err err;
+    int rc;
+    h->heard = now_us();
+    if (!h->token_seen && find_token(h, &data, &len) <= 0)
+        return;
+    txg_mux_feed(&h->mux, data, len);
+    txg_buf_release(&h->noise);
+    while ((h->state == GREETING || h->state == UP) &&
+           (rc = txg_mux_next(&h->mux, &frame, &err)) != 0) {
+        if (rc < 0)
+            fault(h, "link", err.text);
+        else
+            take_frame(h, &frame);
+    }
+}
+
+static void on_writable(struct txg_transport *t)
+{
+    struct txg_host *h = t->user;
+    on_flush(&h->flush);
+}
+
+static void on_words(struct txg_transport *t, const char *line)
+{
+    struct txg_host *h = t->user;
+    if (h->state == UP)
+        h->config.on_words(h->config.user, h, line);
+}
+
+static void on_end(struct txg_transport *t, const char *step, const char *reason, const char *words)
+{
+    struct txg_host *h = t->user;
+    if (h->state < ENDING) {
+        struct txg_buf text = {0};
+        const char *where = h->state == GREETING ? "hello" : step;
+        txg_buf_puts(&text, reason);
+        if (*words) {
+            size_t n = strlen(words);
+            txg_buf_puts(&text, "; it said: ");
+            txg_buf_append(&text, words, n - (words[n - 1] == '\n'));
+        }
+        fault(h, where, txg_buf_cstr(&text));
+        txg_buf_release(&text);
+    }
+    h->state = GONE;
+    uv_close((uv_handle_t *)&h->flush, on_handle_closed);
+    uv_close((uv_handle_t *)&h->watch, on_handle_closed);
+}
+
+static void make_token(struct txg_host *h)
+{
+    unsigned char random[16];
+    if (getrandom(random, sizeof random, 0) != sizeof random)
+        memset(random, 0x5a, sizeof random); /* it marks a line, it keeps nobody out */
+    for (size_t i = 0; i < sizeof random; i++)
+        snprintf(h->token + 2 * i, 3, "%02x", random[i]);
+}
+
+static void send_hello(struct txg_host *h)
+{
+    struct txg_msg msg = {.type = TXG_MSG_HELLO};
+    msg.hello.protocol = TXG_PROTOCOL;
+    msg.hello.version = TXG_SPAN(PACKAGE_VERSION);
+    msg.hello.testrunuid = txg_span_cstr(h->config.testrunuid);
+    msg.hello.heartbeat = h->config.heartbeat;
+    txg_mux_send(&h->mux, 0, &msg);
+}
+
+struct txg_host *txg_host_new(const struct txg_host_config *config)
+{
+    static const struct txg_transport_events events = {on_open, on_read, on_writable, on_words,
+                                                       on_end};
+    struct txg_host *h = txg_xcalloc(1, sizeof *h);
+    h->config = *config;
+    make_token(h);
+    h->began = h->heard = h->watched = now_us();
+    uv_prepare_init(config->loop, &h->flush);
+    uv_timer_init(config->loop, &h->watch);
+    h->flush.data = h->watch.data = h;
+    h->handles = HANDLES;
+    uint64_t tick = (uint64_t)(config->heartbeat / 2000) + 1;
+    uv_prepare_start(&h->flush, on_flush);
+    uv_timer_start(&h->watch, on_watch, tick < 100 ? tick : 100, tick < 100 ? tick : 100);
+    h->ops = txg_transport_for(config->spec->kind);
+    h->transport = h->ops->create(&(struct txg_transport_config){.loop = config->loop,
+                                                                 .spec = config->spec,
+                                                                 .worker = config->worker,
+                                                                 .token = h->token,
+                                                                 .events = &events,
+                                                                 .user = h});
+    send_hello(h);
+    h->ops->start(h->transport);
+    return h;
+}
+
+void txg_host_free(struct txg_host *h)
+{
+    h->ops->free(h->transport);
+    txg_mux_release(&h->mux);
+    txg_buf_release(&h->noise);
+    free(h);
+}
+
+void txg_host_send(struct txg_host *h, uint32_t channel, const struct txg_msg *msg)
+{
+    if (h->state < ENDING)
+        txg_mux_send(&h->mux, channel, msg);
+}
+
+bool txg_host_is_usable(const struct txg_host *h)
+{
+    return h->state < ENDING;
+}
+
+const struct txg_spec *txg_host_spec(const struct txg_host *h)
+{
+    return h->config.spec;
+}
+
+void txg_host_stop(struct txg_host *h)
+{
+    end(h, NULL);
+}

@@ -1,0 +1,47 @@
+/*
+ * One host: a link to its agent from the first byte to the last. Above it are messages, below it a
+ * transport. A host that is lost is never used again: its replacement is a new one.
+ */
+#ifndef TXG_GATEWAY_HOST_H
+#define TXG_GATEWAY_HOST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "gateway/transport.h"
+#include "gateway/wire/message.h"
+
+struct txg_host;
+
+struct txg_host_config {
+    uv_loop_t *loop;
+    const struct txg_spec *spec; /* borrowed for the life of the host */
+    const char *worker;
+    const char *testrunuid;
+    int64_t heartbeat;       /* microseconds */
+    int64_t connect_timeout; /* microseconds, to the agent's hello */
+    void *user;
+    /* A decoded message; `channel` 0: of the agent. Messages of liveness stay inside. */
+    void (*on_message)(void *user, struct txg_host *h, uint32_t channel, const struct txg_msg *msg);
+    /* A frame of a worker that is not in the protocol. */
+    void (*on_fault)(void *user, struct txg_host *h, uint32_t channel, const char *text);
+    void (*on_words)(void *user, struct txg_host *h, const char *line);
+    /* It is lost, or never came up: "start: No such file or directory: /x". At most once; not after
+     * stop. */
+    void (*on_lost)(void *user, struct txg_host *h, bool was_up, const char *text);
+    void (*on_end)(void *user, struct txg_host *h); /* no handle is left: it may be freed */
+};
+
+/* Starts connecting at once; hello and all that is sent goes out as soon as the stream is open. */
+struct txg_host *txg_host_new(const struct txg_host_config *config);
+void txg_host_free(struct txg_host *h); /* after on_end */
+
+/* Queued; written before the loop next waits. Dropped on a host that is lost or stopped. */
+void txg_host_send(struct txg_host *h, uint32_t channel, const struct txg_msg *msg);
+
+bool txg_host_is_usable(const struct txg_host *h); /* not lost, not stopped */
+const struct txg_spec *txg_host_spec(const struct txg_host *h);
+void txg_host_stop(struct txg_host *h);
+
+#endif

@@ -1,0 +1,317 @@
+#include "config.h"
+
+/*
+ * A worker program as a child process: stdin and stdout are the link (socketpairs of libuv), stderr
+ * is read for its words. It leads a session of its own, so a Ctrl-C on the terminal reaches only
+ * the controller, and its process group can be killed as one.
+ */
+#include "gateway/transport.h"
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/words.h"
+#include "src/base/buf.h"
+#include "src/base/str.h"
+
+#define READ_SIZE   65536
+#define UNSENT_MAX  65536 /* what is copied of a write that the kernel did not take at once */
+#define DRAIN_GRACE 500   /* ms for the rest of the output when something else holds it open */
+
+struct popen {
+    struct txg_transport base;
+    uv_loop_t *loop;
+    char *program; /* owned */
+    char *token;   /* owned */
+    uv_process_t process;
+    uv_pipe_t in, out, err; /* named from the child's side */
+    uv_timer_t timer;
+    unsigned handles; /* that are not closed yet */
+    uv_write_t write;
+    struct txg_buf unsent;
+    struct txg_words words;
+    char *reason;     /* owned; set once it is known why it ended */
+    const char *step; /* "start" until on_open */
+    bool spawned, exited, out_ended, err_ended;
+    bool writing, wants_room;
+    bool stopped;  /* by the owner: nothing but on_end is told from here on */
+    bool silenced; /* it closed its end of the link first */
+    bool killed, finishing;
+    char in_buf[READ_SIZE];
+};
+
+static void finish(struct popen *p);
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
+
+static struct txg_transport *create(const struct txg_transport_config *config)
+{
+    struct popen *p = txg_xcalloc(1, sizeof *p);
+    p->base = (struct txg_transport){&txg_popen_ops, config->events, config->user};
+    p->loop = config->loop;
+    p->program = txg_xstrdup(config->spec->worker ? config->spec->worker : config->worker);
+    p->token = txg_xstrdup(config->token);
+    p->step = "start";
+    signal(SIGPIPE, SIG_IGN);
+    return &p->base;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct popen *p = handle->data;
+    if (--p->handles == 0)
+        p->base.events->on_end(&p->base, p->step, p->reason, txg_words_last(&p->words));
+}
+
+static void close_handle(struct popen *p, void *handle)
+{
+    uv_handle_t *h = handle;
+    if (h->data == p && !uv_is_closing(h))
+        uv_close(h, on_closed);
+}
+
+static void own_handle(struct popen *p, void *handle)
+{
+    ((uv_handle_t *)handle)->data = p;
+    p->handles++;
+}
+
+static void on_line(void *user, const char *line)
+{
+    struct popen *p = user;
+    if (!p->stopped)
+        p->base.events->on_words(&p->base, line);
+}
+
+static void finish(struct popen *p)
+{
+    if (p->finishing)
+        return;
+    p->finishing = true;
+    txg_words_end(&p->words, on_line, p);
+    close_handle(p, &p->process);
+    close_handle(p, &p->in);
+    close_handle(p, &p->out);
+    close_handle(p, &p->err);
+    close_handle(p, &p->timer);
+}
+
+static void kill_now(struct popen *p)
+{
+    if (p->spawned && !p->exited)
+        uv_kill(-p->process.pid, SIGKILL);
+    p->killed = true;
+}
+
+/* Runs out three times at most: grace, then what SIGKILL may take, then nobody is waited for. */
+static void on_grace_over(uv_timer_t *timer)
+{
+    struct popen *p = timer->data;
+    if (!p->exited && !p->killed) {
+        kill_now(p);
+        uv_timer_start(timer, on_grace_over, TXG_TRANSPORT_GRACE, 0);
+        return;
+    }
+    if (!p->reason)
+        p->reason = txg_xstrdup("agent did not end after SIGKILL");
+    finish(p);
+}
+
+/* The link is of no use any more: the child sees EOF and has the grace to end by itself. */
+static void hang_up(struct popen *p)
+{
+    close_handle(p, &p->in);
+    if (!p->exited)
+        uv_timer_start(&p->timer, on_grace_over, TXG_TRANSPORT_GRACE, 0);
+}
+
+static void finish_when_drained(struct popen *p)
+{
+    if (p->exited && p->out_ended && p->err_ended)
+        finish(p);
+}
+
+static void on_child_exit(uv_process_t *process, int64_t status, int sig)
+{
+    struct popen *p = process->data;
+    p->exited = true;
+    const char *why = p->silenced ? " after it had closed the link" : "";
+    if (p->silenced && p->killed)
+        p->reason = txg_xstrdup("agent closed the link but did not end, and was killed");
+    else if (sig)
+        p->reason = txg_xasprintf("agent was killed by signal %d (%s)%s", sig, strsignal(sig), why);
+    else
+        p->reason = txg_xasprintf("agent ended with status %d%s", (int)status, why);
+    if (p->finishing)
+        return;
+    /* A process that the agent left behind may hold stdout open for ever. */
+    uv_timer_start(&p->timer, on_grace_over, DRAIN_GRACE, 0);
+    finish_when_drained(p);
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    (void)suggested;
+    struct popen *p = handle->data;
+    *buf = uv_buf_init(p->in_buf, sizeof p->in_buf);
+}
+
+static void on_stream_end(struct popen *p, uv_stream_t *stream)
+{
+    uv_read_stop(stream);
+    if (stream == (uv_stream_t *)&p->err) {
+        p->err_ended = true;
+    } else {
+        p->out_ended = true;
+        if (!p->exited && !p->stopped) {
+            p->silenced = true;
+            hang_up(p);
+        }
+    }
+    finish_when_drained(p);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+    struct popen *p = stream->data;
+    if (n < 0)
+        on_stream_end(p, stream);
+    else if (n > 0 && stream == (uv_stream_t *)&p->err)
+        txg_words_feed(&p->words, buf->base, (size_t)n, on_line, p);
+    else if (n > 0 && !p->stopped)
+        p->base.events->on_read(&p->base, buf->base, (size_t)n);
+}
+
+/* Told from the loop: nobody is called back from inside start. */
+static void on_started(uv_timer_t *timer)
+{
+    struct popen *p = timer->data;
+    if (!p->spawned) {
+        finish(p);
+        return;
+    }
+    p->step = "link";
+    uv_read_start((uv_stream_t *)&p->out, on_alloc, on_read);
+    uv_read_start((uv_stream_t *)&p->err, on_alloc, on_read);
+    p->base.events->on_open(&p->base);
+}
+
+static int spawn(struct popen *p)
+{
+    char token_option[] = "--token";
+    char *argv[] = {p->program, token_option, p->token, NULL};
+    uv_stdio_container_t stdio[3] = {
+        {UV_CREATE_PIPE | UV_READABLE_PIPE, {.stream = (uv_stream_t *)&p->in}},
+        {UV_CREATE_PIPE | UV_WRITABLE_PIPE, {.stream = (uv_stream_t *)&p->out}},
+        {UV_CREATE_PIPE | UV_WRITABLE_PIPE, {.stream = (uv_stream_t *)&p->err}},
+    };
+    uv_process_options_t options = {
+        .exit_cb = on_child_exit,
+        .file = p->program,
+        .args = argv,
+        .flags = UV_PROCESS_DETACHED,
+        .stdio_count = 3,
+        .stdio = stdio,
+    };
+    return uv_spawn(p->loop, &p->process, &options);
+}
+
+static void start(struct txg_transport *t)
+{
+    struct popen *p = (struct popen *)t;
+    uv_timer_init(p->loop, &p->timer);
+    own_handle(p, &p->timer);
+    uv_pipe_t *pipes[] = {&p->in, &p->out, &p->err};
+    for (size_t i = 0; i < sizeof pipes / sizeof *pipes; i++) {
+        uv_pipe_init(p->loop, pipes[i], 0);
+        own_handle(p, pipes[i]);
+    }
+    int rc = spawn(p);
+    own_handle(p, &p->process); /* libuv wants it closed after a failed spawn too */
+    p->spawned = rc == 0;
+    if (rc)
+        p->reason = txg_xasprintf("%s: %s", strerror(-rc), p->program);
+    uv_timer_start(&p->timer, on_started, 0, 0);
+}
+
+static void on_written(uv_write_t *write, int status)
+{
+    (void)status; /* a broken link is told by its read side and by the exit of the child */
+    struct popen *p = write->handle->data;
+    p->writing = false;
+    txg_buf_clear(&p->unsent);
+    if (p->wants_room && !p->stopped && !p->finishing) {
+        p->wants_room = false;
+        p->base.events->on_writable(&p->base);
+    }
+}
+
+static size_t write_some(struct txg_transport *t, const void *data, size_t len)
+{
+    struct popen *p = (struct popen *)t;
+    if (uv_is_closing((uv_handle_t *)&p->in))
+        return len;
+    if (p->writing) {
+        p->wants_room = true;
+        return 0;
+    }
+    uv_buf_t whole = uv_buf_init((char *)data, (unsigned)(len > INT32_MAX ? INT32_MAX : len));
+    int rc = uv_try_write((uv_stream_t *)&p->in, &whole, 1);
+    if (rc < 0 && rc != UV_EAGAIN)
+        return len;
+    size_t done = rc > 0 ? (size_t)rc : 0;
+    if (done == len)
+        return len;
+    size_t part = len - done < UNSENT_MAX ? len - done : UNSENT_MAX;
+    txg_buf_append(&p->unsent, (const char *)data + done, part);
+    uv_buf_t rest = uv_buf_init((char *)txg_buf_data(&p->unsent), (unsigned)part);
+    p->writing = uv_write(&p->write, (uv_stream_t *)&p->in, &rest, 1, on_written) == 0;
+    p->wants_room = p->writing && done + part < len;
+    return p->writing ? done + part : len;
+}
+
+static void stop(struct txg_transport *t)
+{
+    struct popen *p = (struct popen *)t;
+    if (p->stopped || p->finishing)
+        return;
+    p->stopped = true;
+    if (!p->spawned) /* on_started is about to tell */
+        return;
+    /* What it still says is read and dropped, so that it never hangs in a write. */
+    if (!uv_is_active((uv_handle_t *)&p->out) && !p->out_ended) {
+        p->step = "link";
+        uv_read_start((uv_stream_t *)&p->out, on_alloc, on_read);
+        uv_read_start((uv_stream_t *)&p->err, on_alloc, on_read);
+    }
+    hang_up(p);
+}
+
+static void kill_transport(struct txg_transport *t)
+{
+    struct popen *p = (struct popen *)t;
+    stop(t);
+    kill_now(p);
+}
+
+static void free_transport(struct txg_transport *t)
+{
+    struct popen *p = (struct popen *)t;
+    txg_words_release(&p->words);
+    txg_buf_release(&p->unsent);
+    free(p->reason);
+    free(p->program);
+    free(p->token);
+    free(p);
+}
+
+const struct txg_transport_ops txg_popen_ops = {
+    .name = "popen",
+    .create = create,
+    .start = start,
+    .write = write_some,
+    .stop = stop,
+    .kill = kill_transport,
+    .free = free_transport,
+};
