@@ -1,0 +1,155 @@
+#include "config.h"
+
+#include "src/cli/plan.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "src/base/str.h"
+
+#define DEFAULT_HEARTBEAT       INT64_C(2000000)
+#define DEFAULT_CONNECT_TIMEOUT INT64_C(30000000)
+#define DEFAULT_RESTARTS        4 /* for each gateway, as xdist's -n */
+
+/* Beside this program (a build tree), else where `make install` puts it. */
+static int find_worker(char **out, struct txg_err *err)
+{
+    const char *named = getenv("TXGATE_WORKER");
+    if (named && *named) {
+        *out = txg_xstrdup(named);
+        return 0;
+    }
+    char self[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (n > 0) {
+        self[n] = '\0';
+        *strrchr(self, '/') = '\0';
+        *out = txg_xasprintf("%s/txgate-worker", self);
+        if (access(*out, X_OK) == 0)
+            return 0;
+        free(*out);
+    }
+    *out = txg_xstrdup(TXG_PKGLIBEXECDIR "/txgate-worker");
+    if (access(*out, X_OK) == 0)
+        return 0;
+    txg_err_sys(err, errno,
+                "txgate-worker is neither beside txgate nor at %s (TXGATE_WORKER can name it)",
+                *out);
+    free(*out);
+    *out = NULL;
+    return -1;
+}
+
+static int make_testrunuid(const char *given, char **out, struct txg_err *err)
+{
+    if (given) {
+        for (const char *s = given; *s; s++)
+            if (*s <= ' ' || *s > '~')
+                return txg_err_set(err, TXG_E_USAGE,
+                                   "--testrunuid: expected printable characters without spaces");
+        if (*given == '\0' || strlen(given) > 128)
+            return txg_err_set(err, TXG_E_USAGE, "--testrunuid: expected 1 to 128 characters");
+        *out = txg_xstrdup(given);
+        return 0;
+    }
+    unsigned char random[16];
+    if (getrandom(random, sizeof random, 0) != sizeof random)
+        return txg_err_sys(err, errno, "getrandom");
+    struct txg_buf b = {0};
+    for (size_t i = 0; i < sizeof random; i++)
+        txg_buf_printf(&b, "%02x", random[i]);
+    *out = txg_buf_take_cstr(&b);
+    return 0;
+}
+
+static int choose_dist(const struct txg_options *o, const struct txg_config *config,
+                       enum txg_dist *out, struct txg_err *err)
+{
+    int dist = o->dist;
+    if (dist < 0 && config->dist) {
+        dist = txg_dist_parse(config->dist);
+        if (dist < 0)
+            return txg_err_set(err, TXG_E_USAGE, "%s: dist: %s is not built yet: use each or load",
+                               config->path, config->dist);
+    }
+    *out = dist < 0 ? TXG_DIST_LOAD : (enum txg_dist)dist;
+    return 0;
+}
+
+static void choose_limits(const struct txg_options *o, struct txg_plan *p)
+{
+    const struct txg_config *c = &p->config;
+    p->maxfail = o->maxfail > 0 ? (size_t)o->maxfail : 0;
+    p->maxschedchunk = (size_t)o->maxschedchunk;
+    p->strict_collection = o->strict_collection;
+    const char *require = o->require_gateways ? o->require_gateways : c->require_gateways;
+    p->require_all = !require || strcmp(require, "all") == 0;
+    p->heartbeat = o->heartbeat > 0   ? o->heartbeat
+                   : c->heartbeat > 0 ? c->heartbeat
+                                      : DEFAULT_HEARTBEAT;
+    p->connect_timeout = o->connect_timeout > 0   ? o->connect_timeout
+                         : c->connect_timeout > 0 ? c->connect_timeout
+                                                  : DEFAULT_CONNECT_TIMEOUT;
+    p->max_restarts = o->max_worker_restart > -2  ? o->max_worker_restart
+                      : c->has_max_worker_restart ? c->max_worker_restart
+                                                  : (long)(DEFAULT_RESTARTS * p->gateways.n);
+}
+
+static int choose_gateways(const struct txg_options *o, struct txg_plan *p, struct txg_err *err)
+{
+    int n = 0;
+    if (o->numprocesses && txg_parse_numprocesses(o->numprocesses, &n, err) != 0)
+        return -1;
+    if (txg_expand(&o->tx, n, &p->config, &p->gateways, err) != 0)
+        return -1;
+    for (size_t i = 0; i < p->gateways.n; i++)
+        if (txg_spec_check_supported(p->gateways.items[i].spec, err) != 0)
+            return -1;
+    return 0;
+}
+
+static int fill(const struct txg_options *o, struct txg_plan *p, struct txg_err *err)
+{
+    p->start = getcwd(NULL, 0);
+    if (!p->start)
+        return txg_err_sys(err, errno, "the working directory");
+    const char *config = o->config ? o->config : getenv("TXGATE_CONFIG");
+    if (txg_config_load(config, o->fleet, &p->config, err) != 0)
+        return -1;
+    if (choose_gateways(o, p, err) != 0 || choose_dist(o, &p->config, &p->dist, err) != 0)
+        return -1;
+    if (txg_suites_select(o, &p->config, p->start, &p->suites, err) != 0)
+        return -1;
+    if (o->harness && txg_config_check_harness(o->harness, err) != 0)
+        return txg_err_wrap(err, "--harness");
+    p->harness = o->harness ? o->harness : "auto";
+    p->test_args = &o->test_args;
+    choose_limits(o, p);
+    if (make_testrunuid(o->testrunuid, &p->testrunuid, err) != 0)
+        return -1;
+    return find_worker(&p->worker, err);
+}
+
+int txg_plan_make(const struct txg_options *o, struct txg_plan *out, struct txg_err *err)
+{
+    *out = (struct txg_plan){0};
+    if (fill(o, out, err) == 0)
+        return 0;
+    txg_plan_release(out);
+    return -1;
+}
+
+void txg_plan_release(struct txg_plan *p)
+{
+    txg_suites_release(&p->suites);
+    txg_gateway_list_release(&p->gateways);
+    txg_config_release(&p->config);
+    free(p->start);
+    free(p->worker);
+    free(p->testrunuid);
+    *p = (struct txg_plan){0};
+}

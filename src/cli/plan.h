@@ -1,0 +1,36 @@
+/*
+ * What a run is made of, decided before anything starts: options over the environment over
+ * txgate.yaml, then defaults. Every usage error is found here.
+ */
+#ifndef TXG_CLI_PLAN_H
+#define TXG_CLI_PLAN_H
+
+#include "specs/expand.h"
+#include "specs/fleet.h"
+#include "src/cli/options.h"
+#include "src/cli/suites.h"
+
+struct txg_plan {
+    struct txg_config config;
+    struct txg_gateway_list gateways;
+    struct txg_suites suites;
+    char *start;  /* the directory txgate was started in, absolute */
+    char *worker; /* path of txgate-worker for this machine */
+    char *testrunuid;
+    const char *harness;              /* of suites that name none; "auto" */
+    const struct txg_strv *test_args; /* borrowed from the options */
+    enum txg_dist dist;
+    size_t maxfail;
+    long max_restarts;
+    size_t maxschedchunk;
+    bool require_all;
+    bool strict_collection;
+    int64_t heartbeat; /* microseconds */
+    int64_t connect_timeout;
+};
+
+/* The options are borrowed for the life of the plan. -1: nothing to release. */
+int txg_plan_make(const struct txg_options *o, struct txg_plan *out, struct txg_err *err);
+void txg_plan_release(struct txg_plan *p);
+
+#endif

@@ -1,0 +1,261 @@
+#include "config.h"
+
+#include "src/cli/run.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+#include <uv.h>
+
+#include "gateway/gateway.h"
+#include "src/base/str.h"
+#include "src/cli/setup.h"
+
+#define REPORT_TICK 100 /* milliseconds between two redraws of live lines */
+
+struct run {
+    const struct txg_run_config *config;
+    const struct txg_plan *plan;
+    uv_loop_t loop;
+    uv_timer_t deadline; /* the session's next TICK */
+    uv_timer_t redraw;
+    uv_signal_t signals[3];
+    struct txg_session *session;
+    struct txg_gateways *gateways;
+    struct txg_setup *setup;
+    size_t *origins; /* number -> place in the plan's list of gateways */
+    size_t n_origins, cap_origins;
+    int64_t began; /* microseconds, monotonic */
+    int exit_code;
+    bool closing;
+};
+
+static int64_t now_us(void)
+{
+    return (int64_t)(uv_hrtime() / 1000);
+}
+
+static void open_gateway(struct run *r, unsigned number, size_t origin)
+{
+    const struct txg_spec *spec = r->plan->gateways.items[origin].spec;
+    while (r->n_origins <= number) {
+        r->origins = txg_grow(r->origins, r->n_origins, &r->cap_origins, sizeof *r->origins);
+        r->origins[r->n_origins++] = origin;
+    }
+    r->origins[number] = origin;
+    struct txg_gateway_setup setup = {.spec = spec};
+    setup.messages = txg_setup_messages(
+        r->setup, number, origin, txg_gateways_is_new_host(r->gateways, spec), &setup.n_messages);
+    txg_gateways_open(r->gateways, number, &setup);
+}
+
+static void report(struct run *r, const struct txg_event *event)
+{
+    for (size_t i = 0; i < r->config->n_reporters; i++)
+        r->config->reporters[i]->ops->event(r->config->reporters[i], event);
+}
+
+static void close_all(struct run *r, int exit_code)
+{
+    if (r->closing)
+        return;
+    r->closing = true;
+    r->exit_code = exit_code;
+    txg_gateways_close(r->gateways);
+}
+
+static void carry_out(struct run *r)
+{
+    const struct txg_command *c;
+    while ((c = txg_session_next(r->session))) {
+        switch (c->type) {
+        case TXG_COMMAND_EVENT:
+            report(r, &c->event);
+            break;
+        case TXG_COMMAND_SEND:
+            txg_gateways_send(r->gateways, c->gateway, &c->msg);
+            break;
+        case TXG_COMMAND_CLOSE:
+            txg_gateways_kill(r->gateways, c->gateway);
+            break;
+        case TXG_COMMAND_REPLACE:
+            open_gateway(r, c->gateway, r->origins[c->replaces]);
+            break;
+        case TXG_COMMAND_FINISH:
+            close_all(r, c->exit_code);
+            break;
+        }
+    }
+}
+
+static void on_deadline(uv_timer_t *timer);
+
+static void set_deadline(struct run *r)
+{
+    int64_t at = txg_session_deadline(r->session), now = now_us();
+    if (at == INT64_MAX || r->closing)
+        uv_timer_stop(&r->deadline);
+    else
+        uv_timer_start(&r->deadline, on_deadline, at > now ? (uint64_t)(at - now) / 1000 + 1 : 0,
+                       0);
+}
+
+static void feed(struct run *r, const struct txg_node_event *event)
+{
+    txg_session_event(r->session, now_us(), event);
+    carry_out(r);
+    set_deadline(r);
+}
+
+static void on_deadline(uv_timer_t *timer)
+{
+    feed(timer->data, &(struct txg_node_event){.type = TXG_NODE_TICK});
+}
+
+static void on_redraw(uv_timer_t *timer)
+{
+    struct run *r = timer->data;
+    for (size_t i = 0; i < r->config->n_reporters; i++) {
+        struct txg_reporter *reporter = r->config->reporters[i];
+        if (reporter->ops->tick)
+            reporter->ops->tick(reporter, now_us() - r->began);
+    }
+}
+
+/* Ctrl-C asks, a second one insists; TERM and HUP insist at once. */
+static void on_signal(uv_signal_t *signal, int signum)
+{
+    struct run *r = signal->data;
+    struct txg_node_event event = {.type = TXG_NODE_INTERRUPT};
+    feed(r, &event);
+    if (signum != SIGINT)
+        feed(r, &event);
+}
+
+static void on_message(void *user, unsigned number, const struct txg_msg *msg)
+{
+    feed(user, &(struct txg_node_event){.type = TXG_NODE_MESSAGE, .gateway = number, .msg = msg});
+}
+
+static void on_down(void *user, unsigned number, enum txg_gateway_end end, const char *text)
+{
+    static const enum txg_node_down downs[] = {
+        [TXG_GATEWAY_NOT_STARTED] = TXG_DOWN_NOT_STARTED,
+        [TXG_GATEWAY_ENDED] = TXG_DOWN_ENDED,
+        [TXG_GATEWAY_CRASHED] = TXG_DOWN_CRASHED,
+        [TXG_GATEWAY_LOST] = TXG_DOWN_LOST,
+    };
+    feed(user, &(struct txg_node_event){.type = TXG_NODE_DOWN,
+                                        .gateway = number,
+                                        .down = downs[end],
+                                        .reason = txg_span_cstr(text)});
+}
+
+static void on_log(void *user, const char *host, const char *level, const char *text)
+{
+    struct run *r = user;
+    if (strcmp(level, "debug") == 0)
+        return;
+    TXG_AUTOFREE char *line = txg_xasprintf("%s: %s", host, text);
+    report(r, &(struct txg_event){.type = TXG_EVENT_WARNING,
+                                  .time = now_us() - r->began,
+                                  .message.text = txg_span_cstr(line)});
+}
+
+static void on_closed(void *user)
+{
+    struct run *r = user;
+    uv_close((uv_handle_t *)&r->deadline, NULL);
+    uv_close((uv_handle_t *)&r->redraw, NULL);
+    for (size_t i = 0; i < sizeof r->signals / sizeof *r->signals; i++)
+        uv_close((uv_handle_t *)&r->signals[i], NULL);
+}
+
+static struct txg_session *new_session(const struct txg_run_config *config, int64_t now)
+{
+    const struct txg_plan *plan = config->plan;
+    struct txg_session_gateway *gateways = txg_xcalloc(plan->gateways.n, sizeof *gateways);
+    for (size_t i = 0; i < plan->gateways.n; i++) {
+        const struct txg_gateway_def *def = &plan->gateways.items[i];
+        gateways[i] = (struct txg_session_gateway){def->device, def->spec->text,
+                                                   (const char *const *)def->labels.items};
+    }
+    struct txg_session_suite *suites = txg_xcalloc(plan->suites.n, sizeof *suites);
+    for (size_t i = 0; i < plan->suites.n; i++) {
+        const struct txg_suite_config *from = plan->suites.items[i].config;
+        if (from)
+            suites[i] =
+                (struct txg_session_suite){from->name, (const char *const *)from->needs.items};
+    }
+    struct timeval wall;
+    gettimeofday(&wall, NULL);
+    struct txg_session_config c = {
+        .dist = plan->dist,
+        .gateways = gateways,
+        .n_gateways = plan->gateways.n,
+        .suites = suites,
+        .n_suites = plan->suites.n,
+        .testrunuid = plan->testrunuid,
+        .wall = (int64_t)wall.tv_sec * 1000000 + wall.tv_usec,
+        .maxfail = plan->maxfail,
+        .max_restarts = plan->max_restarts,
+        .maxschedchunk = plan->maxschedchunk,
+        .require_all = plan->require_all,
+        .collect_only = config->collect_only,
+        .strict_collection = plan->strict_collection,
+    };
+    struct txg_session *session = txg_session_new(&c, now);
+    free(gateways);
+    free(suites);
+    return session;
+}
+
+static void start(struct run *r)
+{
+    static const int signums[] = {SIGINT, SIGTERM, SIGHUP};
+    uv_loop_init(&r->loop);
+    uv_timer_init(&r->loop, &r->deadline);
+    uv_timer_init(&r->loop, &r->redraw);
+    r->deadline.data = r->redraw.data = r;
+    uv_timer_start(&r->redraw, on_redraw, REPORT_TICK, REPORT_TICK);
+    for (size_t i = 0; i < sizeof signums / sizeof *signums; i++) {
+        uv_signal_init(&r->loop, &r->signals[i]);
+        r->signals[i].data = r;
+        uv_signal_start(&r->signals[i], on_signal, signums[i]);
+    }
+    r->began = now_us();
+    r->session = new_session(r->config, r->began);
+    r->setup = txg_setup_new(r->plan);
+    r->gateways = txg_gateways_new(&(struct txg_gateways_config){
+        .loop = &r->loop,
+        .worker = r->plan->worker,
+        .testrunuid = r->plan->testrunuid,
+        .heartbeat = r->plan->heartbeat,
+        .connect_timeout = r->plan->connect_timeout,
+        .user = r,
+        .on_message = on_message,
+        .on_down = on_down,
+        .on_log = on_log,
+        .on_closed = on_closed,
+    });
+    carry_out(r);
+    for (size_t i = 0; i < r->plan->gateways.n; i++)
+        open_gateway(r, (unsigned)i, i);
+    set_deadline(r);
+}
+
+int txg_run(const struct txg_run_config *config)
+{
+    struct run r = {.config = config, .plan = config->plan};
+    start(&r);
+    uv_run(&r.loop, UV_RUN_DEFAULT);
+    if (config->at_end)
+        config->at_end(config->user, r.session);
+    txg_gateways_free(r.gateways);
+    txg_session_free(r.session);
+    txg_setup_free(r.setup);
+    free(r.origins);
+    uv_loop_close(&r.loop);
+    return r.exit_code;
+}

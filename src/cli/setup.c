@@ -1,0 +1,118 @@
+#include "config.h"
+
+#include "src/cli/setup.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "src/base/str.h"
+
+#define KILL_GRACE      INT64_C(5000000) /* between TERM and KILL of a test, microseconds */
+#define FILES_MAX       2048u            /* paths in one files{} message */
+#define FILES_BYTES_MAX (512u * 1024)    /* and bytes of paths: a frame holds 1 MiB */
+
+struct txg_setup {
+    const struct txg_plan *plan;
+    struct txg_msg *messages; /* [0] workerinput, the shared ones, [n-1] collect */
+    size_t n, cap;
+    char workerid[16];
+};
+
+static struct txg_msg *add_message(struct txg_setup *s, enum txg_msg_type type)
+{
+    s->messages = txg_grow(s->messages, s->n, &s->cap, sizeof *s->messages);
+    struct txg_msg *msg = &s->messages[s->n++];
+    *msg = (struct txg_msg){.type = type};
+    return msg;
+}
+
+static struct txg_span *spans_of(const struct txg_strv *v, size_t first, size_t n)
+{
+    struct txg_span *spans = txg_xcalloc(n, sizeof *spans);
+    for (size_t i = 0; i < n; i++)
+        spans[i] = txg_span_cstr(v->items[first + i]);
+    return spans;
+}
+
+static void add_files(struct txg_setup *s, size_t number, const struct txg_strv *paths)
+{
+    for (size_t first = 0; first < paths->n;) {
+        size_t n = 0, bytes = 0;
+        while (first + n < paths->n && n < FILES_MAX && bytes < FILES_BYTES_MAX)
+            bytes += strlen(paths->items[first + n++]);
+        struct txg_msg *msg = add_message(s, TXG_MSG_FILES);
+        msg->files.suite = (int64_t)number;
+        msg->files.paths = spans_of(paths, first, n);
+        msg->files.n_paths = n;
+        first += n;
+    }
+}
+
+static void add_suite(struct txg_setup *s, size_t number)
+{
+    const struct txg_plan_suite *from = &s->plan->suites.items[number];
+    struct txg_msg_suite *suite = &add_message(s, TXG_MSG_SUITE)->suite;
+    const char *harness =
+        from->config && from->config->harness ? from->config->harness : s->plan->harness;
+    suite->suite = (int64_t)number;
+    suite->harness = txg_span_cstr(harness);
+    suite->root = txg_span_cstr(from->root);
+    suite->cwd = txg_span_cstr(from->cwd);
+    suite->timeout = from->timeout;
+    suite->grace = KILL_GRACE;
+    size_t own = from->config ? from->config->args.n : 0, more = s->plan->test_args->n;
+    suite->args = txg_xcalloc(own + more, sizeof *suite->args);
+    for (size_t i = 0; i < own; i++)
+        suite->args[i] = txg_span_cstr(from->config->args.items[i]);
+    for (size_t i = 0; i < more; i++)
+        suite->args[own + i] = txg_span_cstr(s->plan->test_args->items[i]);
+    suite->n_args = own + more;
+    add_files(s, number, &from->paths);
+}
+
+struct txg_setup *txg_setup_new(const struct txg_plan *plan)
+{
+    struct txg_setup *s = txg_xcalloc(1, sizeof *s);
+    s->plan = plan;
+    add_message(s, TXG_MSG_WORKERINPUT);
+    for (size_t i = 0; i < plan->suites.n; i++)
+        add_suite(s, i);
+    add_message(s, TXG_MSG_COLLECT);
+    return s;
+}
+
+void txg_setup_free(struct txg_setup *s)
+{
+    if (!s)
+        return;
+    for (size_t i = 0; i < s->n; i++) {
+        if (s->messages[i].type == TXG_MSG_SUITE)
+            free(s->messages[i].suite.args);
+        if (s->messages[i].type == TXG_MSG_FILES)
+            free(s->messages[i].files.paths);
+    }
+    free(s->messages);
+    free(s);
+}
+
+const struct txg_msg *txg_setup_messages(struct txg_setup *s, unsigned number, size_t origin,
+                                         bool records, size_t *n)
+{
+    const struct txg_gateway_def *def = &s->plan->gateways.items[origin];
+    struct txg_msg_workerinput *in = &s->messages[0].workerinput;
+    struct txg_buf id = {0};
+    txg_buf_printf(&id, "gw%u", number);
+    memcpy(s->workerid, txg_buf_cstr(&id), txg_buf_len(&id) + 1);
+    txg_buf_release(&id);
+    in->workerid = txg_span_cstr(s->workerid);
+    in->workercount = (int64_t)s->plan->gateways.n;
+    in->testrunuid = txg_span_cstr(s->plan->testrunuid);
+    in->device = txg_span_cstr(def->device);
+    in->id = def->device ? in->device : in->workerid;
+    in->label = txg_span_cstr(def->labels.n ? def->labels.items[0] : NULL);
+    in->maxfail = (int64_t)s->plan->maxfail;
+    in->input = def->input; /* borrowed: the plan releases it */
+    s->messages[s->n - 1].collect.records = records;
+    *n = s->n;
+    return s->messages;
+}
