@@ -1,0 +1,6 @@
+#include "device.h"
+
+int main(void)
+{
+    return device_verdict(device_answers(), "no login prompt");
+}

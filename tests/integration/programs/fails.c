@@ -1,0 +1,7 @@
+#include <stdio.h>
+
+int main(void)
+{
+    puts("expected 1, got 2");
+    return 3;
+}

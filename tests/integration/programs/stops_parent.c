@@ -1,0 +1,9 @@
+#include <signal.h>
+#include <unistd.h>
+
+int main(void)
+{
+    kill(getppid(), SIGSTOP);
+    for (;;)
+        pause();
+}

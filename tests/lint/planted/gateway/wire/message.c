@@ -1,0 +1,4 @@
+/* planted: library */
+#include "config.h"
+
+#include <msgpack.h>

@@ -1,0 +1,6 @@
+/* planted: library */
+#include "config.h"
+
+#include "specs/spec.h"
+
+#include <yaml.h>

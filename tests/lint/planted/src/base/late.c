@@ -1,0 +1,5 @@
+/* planted: order order */
+#include <string.h>
+
+#include "config.h"
+#include "src/base/late.h"

@@ -1,0 +1,6 @@
+/* planted: layer library */
+#include "config.h"
+
+#include "gateway/gateway.h"
+
+#include <uv.h>
