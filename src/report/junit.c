@@ -1,283 +1,290 @@
 #include "config.h"
 
-/*
- * JUnit as CI servers read it: <testsuites><testsuite> with one <testcase> for each outcome.
- * classname is the nodeid's directory with dots, in `each` behind the gateway's id, so that the
- * same test on two gateways stays two; name is the rest. failed, crashed and timed out are
- * <failure>; error, lost and not run are <error>; skipped and xfailed are <skipped>.
- *
- * Each case is written to an unlinked temporary file as it ends; the head needs the counts, so the
- * report itself is written at the end, beside its place, and renamed.
- */
-#include "src/report/reporter.h"
+#include "src/report/junit.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <mxml.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "src/report/capture.h"
 #include "src/report/printable.h"
-#include "src/report/stash.h"
 
-struct junit {
-    struct txg_reporter base;
-    char *path, *beside; /* owned */
-    int fd;              /* of beside */
-    struct txg_stash cases;
-    struct txg_captures captures;
-    bool each;
-    int64_t wall, time;
-    size_t tests, failures, errors, skipped;
+/* Text goes into the tree in pieces of this size at most, and trees are small but for output. */
+#define SAVE_MAX 8192
+
+/* The cases of one gateway differ in little: its tree stays, with its properties. */
+struct txg_junit_trees {
+    mxml_node_t *nobody;    /* of tests that nobody ran */
+    mxml_node_t **gateways; /* by number; owned, or NULL */
+    size_t n;
 };
 
-static char *xml_text(struct txg_span text)
+/* An attribute: newlines as \n, since a parser would make them spaces. */
+static const char *xml_line(struct txg_buf *scratch, struct txg_span text)
 {
-    struct txg_buf b = {0};
-    txg_printable(&b, text.data, text.len, TXG_PRINT_XML);
-    return txg_buf_take_cstr(&b);
-}
-
-static void set_attribute(mxml_node_t *node, const char *name, struct txg_span value)
-{
-    TXG_AUTOFREE char *text = xml_text(value);
-    mxmlElementSetAttr(node, name, text);
-}
-
-static void add_property(mxml_node_t *properties, const char *name, const char *value)
-{
-    if (!value)
-        return;
-    mxml_node_t *p = mxmlNewElement(properties, "property");
-    mxmlElementSetAttr(p, "name", name);
-    set_attribute(p, "value", txg_span_cstr(value));
-}
-
-static void set_names(const struct junit *j, mxml_node_t *node, const struct txg_event *e)
-{
-    struct txg_span id = e->test.nodeid;
-    size_t cut = id.len;
-    while (cut > 0 && id.data[cut - 1] != '/')
-        cut--;
-    struct txg_buf class = {0};
-    if (j->each && e->gateway)
-        txg_buf_puts(&class, e->gateway->id);
-    for (size_t i = 0; i + 1 < cut; i++) {
-        if (i == 0 && txg_buf_len(&class))
-            txg_buf_putc(&class, '.');
-        txg_buf_putc(&class, id.data[i] == '/' ? '.' : id.data[i]);
+    txg_buf_clear(scratch);
+    for (size_t at = 0; at < text.len;) {
+        const char *end = memchr(text.data + at, '\n', text.len - at);
+        size_t len = end ? (size_t)(end - (text.data + at)) : text.len - at;
+        txg_printable(scratch, text.data + at, len, TXG_PRINT_XML);
+        if (end)
+            txg_buf_puts(scratch, "\\n");
+        at += len + (end != NULL);
     }
-    set_attribute(node, "classname", txg_span(txg_buf_data(&class), txg_buf_len(&class)));
-    set_attribute(node, "name", txg_span(id.data + cut, id.len - cut));
+    return txg_buf_cstr(scratch);
+}
+
+static void set_line(struct txg_junit *j, mxml_node_t *node, const char *name, struct txg_span text)
+{
+    mxmlElementSetAttr(node, name, xml_line(&j->scratch, text));
+}
+
+static const struct txg_gateway_info *seat(const struct txg_gateway_info *gateway)
+{
+    while (gateway->replaces)
+        gateway = gateway->replaces;
+    return gateway;
+}
+
+static void split_nodeid(struct txg_span nodeid, struct txg_span *path, struct txg_span *name)
+{
+    size_t cut = 0, skip = 0;
+    for (size_t i = nodeid.len; i > 1 && skip == 0; i--)
+        if (nodeid.data[i - 1] == ':' && nodeid.data[i - 2] == ':') {
+            cut = i - 2;
+            skip = 2;
+        }
+    for (size_t i = nodeid.len; i > 0 && skip == 0; i--)
+        if (nodeid.data[i - 1] == '/') {
+            cut = i - 1;
+            skip = 1;
+        }
+    *path = txg_span(nodeid.data, cut);
+    *name = txg_span(nodeid.data + cut + skip, nodeid.len - cut - skip);
+}
+
+static void set_names(struct txg_junit *j, mxml_node_t *node, const struct txg_event *event)
+{
+    struct txg_span path, name;
+    split_nodeid(event->test.nodeid, &path, &name);
+    struct txg_buf class = {0};
+    if (j->each && event->gateway) {
+        const struct txg_gateway_info *first = seat(event->gateway);
+        txg_buf_puts(&class, first->device ? first->device : first->id);
+        txg_buf_putc(&class, '.');
+    }
+    for (size_t i = 0; i < path.len; i++)
+        if (path.data[i] != '/')
+            txg_buf_putc(&class, path.data[i]);
+        else if (i > 0)
+            txg_buf_putc(&class, '.');
+    if (path.len == 0)
+        txg_buf_puts(&class, event->test.suite ? event->test.suite : "txgate");
+    set_line(j, node, "classname", txg_span(txg_buf_data(&class), txg_buf_len(&class)));
+    set_line(j, node, "name", name);
     txg_buf_release(&class);
 }
 
-static void add_verdict(struct junit *j, mxml_node_t *node, const struct txg_event *e)
+static mxml_node_t *add_property(struct txg_junit *j, mxml_node_t *properties, const char *name,
+                                 const char *value)
 {
-    const struct txg_event_result *r = &e->result;
-    const char *element = NULL;
-    if (r->outcome == TXG_SKIPPED || r->outcome == TXG_XFAILED) {
-        element = "skipped";
-        j->skipped++;
-    } else if (r->outcome == TXG_ERROR || r->outcome == TXG_LOST || r->outcome == TXG_NOT_RUN) {
-        element = "error";
-        j->errors++;
-    } else if (txg_outcome_is_failure(r->outcome)) {
-        element = "failure";
-        j->failures++;
+    mxml_node_t *property = mxmlNewElement(properties, "property");
+    mxmlElementSetAttr(property, "name", name);
+    set_line(j, property, "value", txg_span_cstr(value));
+    return property;
+}
+
+/* A testcase with the properties of a gateway, or of nobody. */
+static mxml_node_t *new_tree(struct txg_junit *j, const struct txg_gateway_info *gateway)
+{
+    mxmlSetWrapMargin(0);
+    mxml_node_t *node = mxmlNewElement(MXML_NO_PARENT, "testcase");
+    if (!gateway)
+        return node;
+    mxml_node_t *properties = mxmlNewElement(node, "properties");
+    add_property(j, properties, "gateway", gateway->id);
+    if (gateway->device)
+        add_property(j, properties, "device", gateway->device);
+    add_property(j, properties, "spec", gateway->spec);
+    return node;
+}
+
+static mxml_node_t *tree_of(struct txg_junit *j, const struct txg_gateway_info *gateway)
+{
+    if (!j->trees)
+        j->trees = txg_xcalloc(1, sizeof *j->trees);
+    struct txg_junit_trees *trees = j->trees;
+    if (gateway && gateway->number >= trees->n) {
+        size_t n = (size_t)gateway->number + 1;
+        n = n < 2 * trees->n ? 2 * trees->n : n;
+        trees->gateways = txg_xrealloc_array(trees->gateways, n, sizeof *trees->gateways);
+        for (size_t i = trees->n; i < n; i++)
+            trees->gateways[i] = NULL;
+        trees->n = n;
     }
-    if (!element)
+    mxml_node_t **tree = gateway ? &trees->gateways[gateway->number] : &trees->nobody;
+    if (!*tree)
+        *tree = new_tree(j, gateway);
+    return *tree;
+}
+
+void txg_junit_release_trees(struct txg_junit *j)
+{
+    if (!j->trees)
         return;
-    mxml_node_t *verdict = mxmlNewElement(node, element);
-    mxmlElementSetAttr(verdict, "type", txg_outcome_name(r->outcome));
-    set_attribute(verdict, "message", r->reason);
-    struct txg_buf text = {0};
-    for (size_t i = 0; i < r->n_points; i++) {
-        const struct txg_event_point *p = &r->points[i];
-        if (txg_outcome_is_failure(p->outcome))
-            txg_buf_printf(&text, "%s: %.*s\n%.*s\n", txg_outcome_name(p->outcome),
-                           TXG_FMT(p->name), TXG_FMT(p->text));
+    for (size_t i = 0; i < j->trees->n; i++)
+        mxmlDelete(j->trees->gateways[i]);
+    mxmlDelete(j->trees->nobody);
+    free(j->trees->gateways);
+    free(j->trees);
+    j->trees = NULL;
+}
+
+static void put_story(struct txg_buf *text, const struct txg_event *event)
+{
+    const struct txg_event_result *result = &event->result;
+    const struct txg_gateway_info *gateway = event->gateway;
+    if (gateway) {
+        txg_buf_printf(text, "[%s]", gateway->id);
+        if (gateway->device)
+            txg_buf_printf(text, " device %s", gateway->device);
+        txg_buf_printf(text, " (%s)\n", gateway->spec);
     }
-    if (r->leaked)
-        txg_buf_printf(&text, "left %lld processes behind\n", (long long)r->leaked);
-    if (txg_buf_len(&text)) {
-        TXG_AUTOFREE char *clean = xml_text(txg_span(txg_buf_data(&text), txg_buf_len(&text)));
-        mxmlNewOpaque(verdict, clean);
+    txg_buf_printf(text, "%s: ", txg_outcome_name(result->outcome));
+    txg_buf_append(text, result->reason.data, result->reason.len);
+    for (size_t i = 0; i < result->n_points; i++) {
+        const struct txg_event_point *point = &result->points[i];
+        if (!txg_outcome_is_failure(point->outcome))
+            continue;
+        txg_buf_puts(text, "\nnot ok: ");
+        txg_buf_append(text, point->name.data, point->name.len);
+        if (point->text.len > 0) {
+            txg_buf_puts(text, " -- ");
+            txg_buf_append(text, point->text.data, point->text.len);
+        }
     }
+    if (result->leaked > 0)
+        txg_buf_printf(text, "\nleft %lld process%s behind: killed", (long long)result->leaked,
+                       result->leaked == 1 ? "" : "es");
+}
+
+static void add_result(struct txg_junit *j, mxml_node_t *node, const struct txg_event *event)
+{
+    static const char *const elements[TXG_OUTCOMES] = {
+        [TXG_FAILED] = "failure",  [TXG_CRASHED] = "failure", [TXG_TIMED_OUT] = "failure",
+        [TXG_ERROR] = "error",     [TXG_LOST] = "error",      [TXG_NOT_RUN] = "error",
+        [TXG_SKIPPED] = "skipped", [TXG_XFAILED] = "skipped",
+    };
+    enum txg_outcome o = event->result.outcome;
+    if (!elements[o])
+        return;
+    mxml_node_t *result = mxmlNewElement(node, elements[o]);
+    struct txg_span reason = event->result.reason;
+    set_line(j, result, "message", reason.len ? reason : txg_span_cstr(txg_outcome_name(o)));
+    mxmlElementSetAttr(result, "type", txg_outcome_name(o));
+    if (o == TXG_SKIPPED || o == TXG_XFAILED)
+        return;
+    struct txg_buf text = {0}, clean = {0};
+    put_story(&text, event);
+    txg_printable(&clean, txg_buf_data(&text), txg_buf_len(&text), TXG_PRINT_XML);
+    mxmlNewOpaque(result, txg_buf_cstr(&clean));
     txg_buf_release(&text);
+    txg_buf_release(&clean);
 }
 
-static void on_piece(void *user, const char *data, size_t len, bool gap)
-{
-    struct txg_buf *out = user;
-    if (gap)
-        txg_buf_puts(out, "\n[... output left out here ...]\n");
-    txg_buf_append(out, data, len);
-}
-
-static void add_stream(struct junit *j, mxml_node_t *node, const struct txg_event *e, int stream)
-{
-    const struct txg_capture *c =
-        e->gateway ? txg_captures_get(&j->captures, e->gateway, stream) : NULL;
-    if (!c)
-        return;
-    struct txg_buf raw = {0};
-    txg_capture_read(&j->captures, c, on_piece, &raw);
-    TXG_AUTOFREE char *text = xml_text(txg_span(txg_buf_data(&raw), txg_buf_len(&raw)));
-    txg_buf_release(&raw);
-    mxmlNewOpaque(mxmlNewElement(node, stream == 1 ? "system-out" : "system-err"), text);
-}
-
-static void add_case(struct junit *j, const struct txg_event *e)
-{
-    mxml_node_t *node = mxmlNewElement(MXML_NO_PARENT, "testcase");
-    set_names(j, node, e);
-    mxmlElementSetAttrf(node, "time", "%.6f", (double)e->result.duration / 1e6);
-    if (e->gateway) {
-        mxml_node_t *properties = mxmlNewElement(node, "properties");
-        add_property(properties, "gateway", e->gateway->id);
-        add_property(properties, "device", e->gateway->device);
-        add_property(properties, "spec", e->gateway->spec);
-    }
-    add_verdict(j, node, e);
-    add_stream(j, node, e, 1);
-    add_stream(j, node, e, 2);
-    char *text = mxmlSaveAllocString(node, MXML_NO_CALLBACK);
-    mxmlDelete(node);
-    txg_stash_append(&j->cases, text, strlen(text));
-    txg_stash_append(&j->cases, "\n", 1);
-    free(text);
-    j->tests++;
-}
-
-static void add_collect_error(struct junit *j, const struct txg_event *e)
-{
-    mxml_node_t *node = mxmlNewElement(MXML_NO_PARENT, "testcase");
-    set_names(j, node, e);
-    mxml_node_t *error = mxmlNewElement(node, "error");
-    mxmlElementSetAttr(error, "type", "collection");
-    set_attribute(error, "message", e->message.text);
-    char *text = mxmlSaveAllocString(node, MXML_NO_CALLBACK);
-    mxmlDelete(node);
-    txg_stash_append(&j->cases, text, strlen(text));
-    txg_stash_append(&j->cases, "\n", 1);
-    free(text);
-    j->tests++;
-    j->errors++;
-}
-
-static void junit_event(struct txg_reporter *r, const struct txg_event *e)
-{
-    struct junit *j = (struct junit *)r;
-    j->time = e->time;
-    switch (e->type) {
-    case TXG_EVENT_RUN_START:
-        j->each = strcmp(e->run.dist, "each") == 0;
-        j->wall = e->run.wall;
-        break;
-    case TXG_EVENT_TEST_START:
-        txg_captures_clear(&j->captures, e->gateway);
-        break;
-    case TXG_EVENT_TEST_OUTPUT:
-        txg_captures_add(&j->captures, e);
-        break;
-    case TXG_EVENT_TEST_FINISH:
-        add_case(j, e);
-        if (e->gateway)
-            txg_captures_clear(&j->captures, e->gateway);
-        break;
-    case TXG_EVENT_COLLECT_ERROR:
-        add_collect_error(j, e);
-        break;
-    default:
-        break;
-    }
-}
-
-struct writing {
-    int fd;
-    int errnum;
+struct stream {
+    mxml_node_t *node;
+    int64_t missing;
+    struct txg_buf rest; /* the bytes of a sequence that a piece cut */
+    struct txg_buf clean;
 };
 
-static void write_piece(void *user, const void *data, size_t len)
+static void add_clean(struct stream *s, size_t len)
 {
-    struct writing *w = user;
-    if (w->errnum == 0 && txg_write_all(w->fd, data, len) != 0)
-        w->errnum = errno;
+    txg_printable(&s->clean, txg_buf_data(&s->rest), len, TXG_PRINT_XML);
+    txg_buf_consume(&s->rest, len);
+    if (txg_buf_len(&s->clean))
+        mxmlNewOpaque(s->node, txg_buf_cstr(&s->clean));
+    txg_buf_clear(&s->clean);
 }
 
-static void write_report(struct junit *j, struct writing *w)
+static void add_piece(void *user, const char *data, size_t len, bool gap)
 {
-    char when[32] = "", host[256] = "";
-    time_t seconds = (time_t)(j->wall / 1000000);
-    struct tm tm;
-    if (gmtime_r(&seconds, &tm))
-        strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", &tm);
-    gethostname(host, sizeof host - 1);
-    TXG_AUTOFREE char *clean = xml_text(txg_span_cstr(host));
-    struct txg_buf head = {0};
-    txg_buf_printf(&head,
-                   "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<testsuites name=\"txgate\">"
-                   "<testsuite name=\"txgate\" tests=\"%zu\" failures=\"%zu\" errors=\"%zu\" "
-                   "skipped=\"%zu\" time=\"%.6f\" timestamp=\"%s\" hostname=\"%s\">\n",
-                   j->tests, j->failures, j->errors, j->skipped, (double)j->time / 1e6, when,
-                   clean);
-    write_piece(w, txg_buf_data(&head), txg_buf_len(&head));
-    txg_buf_release(&head);
-    txg_stash_read(&j->cases, write_piece, w);
-    static const char tail[] = "</testsuite></testsuites>\n";
-    write_piece(w, tail, sizeof tail - 1);
-}
-
-static int junit_finish(struct txg_reporter *r, struct txg_err *err)
-{
-    struct junit *j = (struct junit *)r;
-    if (j->fd < 0)
-        return 0;
-    struct writing w = {.fd = j->fd};
-    write_report(j, &w);
-    if (w.errnum == 0)
-        w.errnum = j->cases.errnum ? j->cases.errnum : j->captures.errnum;
-    if (close(j->fd) != 0 && w.errnum == 0)
-        w.errnum = errno;
-    j->fd = -1;
-    if (w.errnum == 0 && rename(j->beside, j->path) == 0)
-        return 0;
-    int errnum = w.errnum ? w.errnum : errno;
-    unlink(j->beside);
-    return txg_err_sys(err, errnum, "--junitxml %s", j->path);
-}
-
-static void junit_free(struct txg_reporter *r)
-{
-    struct junit *j = (struct junit *)r;
-    if (j->fd >= 0) {
-        close(j->fd);
-        unlink(j->beside);
+    struct stream *s = user;
+    if (gap) {
+        add_clean(s, txg_buf_len(&s->rest));
+        txg_buf_puts(&s->clean, "\n[... ");
+        txg_print_size(&s->clean, s->missing);
+        txg_buf_puts(&s->clean, " not kept]\n");
     }
-    txg_stash_release(&j->cases);
-    txg_captures_release(&j->captures);
-    free(j->path);
-    free(j->beside);
-    free(j);
+    txg_buf_append(&s->rest, data, len);
+    add_clean(s, txg_printable_whole(txg_buf_data(&s->rest), txg_buf_len(&s->rest)));
 }
 
-struct txg_reporter *txg_junit_new(const char *path, struct txg_err *err)
+static void add_stream(struct txg_junit *j, mxml_node_t *node, const struct txg_event *event,
+                       int stream)
 {
-    static const struct txg_reporter_ops ops = {"junit", junit_event, NULL, junit_finish,
-                                                junit_free};
-    struct junit *j = txg_xcalloc(1, sizeof *j);
-    j->base.ops = &ops;
-    j->path = txg_xstrdup(path);
-    j->beside = txg_xasprintf("%s.%ld.part", path, (long)getpid());
-    j->fd = open(j->beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (j->fd >= 0)
-        return &j->base;
-    txg_err_sys(err, errno, "%s", path);
-    junit_free(&j->base);
-    return NULL;
+    const struct txg_capture *c = txg_captures_get(&j->captures, event->gateway, stream);
+    if (!c)
+        return;
+    int64_t dropped = stream == 2 ? event->result.dropped_err : event->result.dropped_out;
+    struct stream s = {.node = mxmlNewElement(node, stream == 2 ? "system-err" : "system-out"),
+                       .missing = c->dropped + dropped};
+    txg_capture_read(&j->captures, c, add_piece, &s);
+    add_clean(&s, txg_buf_len(&s.rest));
+    txg_buf_release(&s.rest);
+    txg_buf_release(&s.clean);
+}
+
+static void save(struct txg_junit *j, mxml_node_t *node)
+{
+    char text[SAVE_MAX];
+    int n = mxmlSaveString(node, text, sizeof text, MXML_NO_CALLBACK);
+    if (n >= 0 && (size_t)n < sizeof text) {
+        txg_junit_write(j, text, (size_t)n);
+        return;
+    }
+    TXG_AUTOFREE char *all = mxmlSaveAllocString(node, MXML_NO_CALLBACK);
+    if (!all)
+        txg_oom();
+    txg_junit_write(j, all, strlen(all));
+}
+
+void txg_junit_testcase(struct txg_junit *j, const struct txg_event *event)
+{
+    mxml_node_t *node = tree_of(j, event->gateway), *properties = mxmlGetFirstChild(node);
+    set_names(j, node, event);
+    int64_t us = event->result.duration;
+    mxmlElementSetAttrf(node, "time", "%lld.%06d", (long long)(us / 1000000), (int)(us % 1000000));
+    mxml_node_t *more = NULL;
+    if (event->result.outcome == TXG_XPASSED && properties)
+        more = add_property(j, properties, "outcome", "xpassed");
+    add_result(j, node, event);
+    add_stream(j, node, event, 1);
+    add_stream(j, node, event, 2);
+    save(j, node);
+    mxmlDelete(more);
+    while (mxmlGetLastChild(node) != properties)
+        mxmlDelete(mxmlGetLastChild(node));
+}
+
+void txg_junit_error(struct txg_junit *j, const struct txg_event *event)
+{
+    bool collecting = event->type == TXG_EVENT_COLLECT_ERROR;
+    mxml_node_t *node = new_tree(j, event->gateway);
+    mxmlElementSetAttr(node, "classname", collecting ? "collection" : "txgate");
+    set_line(j, node, "name", collecting ? event->test.nodeid : TXG_SPAN("internal error"));
+    mxmlElementSetAttr(node, "time", "0");
+    mxml_node_t *error = mxmlNewElement(node, "error");
+    set_line(j, error, "message", event->message.text);
+    mxmlElementSetAttr(error, "type", collecting ? "collect error" : "internal error");
+    save(j, node);
+    mxmlDelete(node);
+}
+
+void txg_junit_system_err(struct txg_junit *j, const char *text)
+{
+    mxml_node_t *node = mxmlNewElement(MXML_NO_PARENT, "system-err");
+    mxmlNewOpaque(node, text);
+    save(j, node);
+    mxmlDelete(node);
 }
