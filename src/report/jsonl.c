@@ -3,10 +3,8 @@
 #include "src/report/reporter.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-#include "src/base/buf.h"
-#include "src/base/value.h"
+#include "src/report/json.h"
 
 #define HAND_OVER 4096 /* bytes that are gathered before the sink gets them */
 
@@ -33,137 +31,121 @@ static const char *const names[] = {
     [TXG_EVENT_RUN_FINISH] = "run_finish",
 };
 
-static void set_text(struct txg_value *o, const char *key, const char *text)
-{
-    if (text)
-        txg_value_set(o, key, txg_value_string(text, strlen(text)));
-}
-
-static void set_span(struct txg_value *o, const char *key, struct txg_span text)
-{
-    txg_value_set(o, key, txg_value_string(text.data, text.len));
-}
-
-static void set_int(struct txg_value *o, const char *key, int64_t i)
-{
-    txg_value_set(o, key, txg_value_int(i));
-}
-
-static void set_gateway(struct txg_value *o, const struct txg_event *e)
+static void put_gateway(struct txg_buf *out, const struct txg_event *e)
 {
     const struct txg_gateway_info *g = e->gateway;
-    set_text(o, "gateway", g->id);
+    txg_json_cstr(out, "gateway", g->id);
     if (e->type != TXG_EVENT_GATEWAY_START)
         return;
-    set_text(o, "spec", g->spec);
-    set_text(o, "device", g->device);
+    txg_json_cstr(out, "spec", g->spec);
+    txg_json_cstr(out, "device", g->device);
     if (g->replaces)
-        set_text(o, "replaces", g->replaces->id);
+        txg_json_cstr(out, "replaces", g->replaces->id);
 }
 
-static void set_test(struct txg_value *o, const struct txg_event *e)
+static void put_test(struct txg_buf *out, const struct txg_event *e)
 {
-    set_int(o, "number", (int64_t)e->test.number);
-    set_span(o, "nodeid", e->test.nodeid);
-    set_text(o, "suite", e->test.suite);
+    txg_json_int(out, "number", (int64_t)e->test.number);
+    txg_json_string(out, "nodeid", e->test.nodeid);
+    txg_json_cstr(out, "suite", e->test.suite);
 }
 
-static void set_result(struct txg_value *o, const struct txg_event_result *r)
+static void put_result(struct txg_buf *out, const struct txg_event_result *r)
 {
-    set_text(o, "outcome", txg_outcome_name(r->outcome));
-    set_span(o, "reason", r->reason);
-    set_int(o, "start", r->start);
-    set_int(o, "duration", r->duration);
-    set_int(o, "status", r->status);
-    set_int(o, "signal", r->signal);
-    set_int(o, "dropped_out", r->dropped_out);
-    set_int(o, "dropped_err", r->dropped_err);
-    set_int(o, "leaked", r->leaked);
-    set_int(o, "utime", r->utime);
-    set_int(o, "stime", r->stime);
-    set_int(o, "maxrss", r->maxrss);
-    set_int(o, "done", (int64_t)r->done);
-    set_int(o, "total", (int64_t)r->total);
+    txg_json_cstr(out, "outcome", txg_outcome_name(r->outcome));
+    txg_json_string(out, "reason", r->reason);
+    txg_json_int(out, "start", r->start);
+    txg_json_int(out, "duration", r->duration);
+    txg_json_int(out, "status", r->status);
+    txg_json_int(out, "signal", r->signal);
+    txg_json_int(out, "dropped_out", r->dropped_out);
+    txg_json_int(out, "dropped_err", r->dropped_err);
+    txg_json_int(out, "leaked", r->leaked);
+    txg_json_int(out, "utime", r->utime);
+    txg_json_int(out, "stime", r->stime);
+    txg_json_int(out, "maxrss", r->maxrss);
+    txg_json_int(out, "done", (int64_t)r->done);
+    txg_json_int(out, "total", (int64_t)r->total);
     if (r->n_points == 0)
         return;
-    struct txg_value points = txg_value_list();
+    txg_json_open(out, "points", '[');
     for (size_t i = 0; i < r->n_points; i++) {
-        struct txg_value p = txg_value_dict();
-        set_span(&p, "name", r->points[i].name);
-        set_text(&p, "outcome", txg_outcome_name(r->points[i].outcome));
-        set_span(&p, "text", r->points[i].text);
-        txg_value_push(&points, p);
+        txg_json_item(out);
+        txg_json_string(out, "name", r->points[i].name);
+        txg_json_cstr(out, "outcome", txg_outcome_name(r->points[i].outcome));
+        txg_json_string(out, "text", r->points[i].text);
+        txg_buf_putc(out, '}');
     }
-    txg_value_set(o, "points", points);
+    txg_buf_putc(out, ']');
 }
 
-static void set_finish(struct txg_value *o, const struct txg_event *e)
+static void put_finish(struct txg_buf *out, const struct txg_event *e)
 {
-    struct txg_value outcomes = txg_value_dict();
+    txg_json_open(out, "outcomes", '{');
     for (int i = 0; i < TXG_OUTCOMES; i++)
-        set_int(&outcomes, txg_outcome_name((enum txg_outcome)i), (int64_t)e->finish.outcomes[i]);
-    txg_value_set(o, "outcomes", outcomes);
-    set_int(o, "collect_errors", (int64_t)e->finish.collect_errors);
-    set_int(o, "gateways_failed", (int64_t)e->finish.gateways_failed);
-    set_int(o, "exit_code", e->finish.exit_code);
+        txg_json_int(out, txg_outcome_name((enum txg_outcome)i), (int64_t)e->finish.outcomes[i]);
+    txg_buf_putc(out, '}');
+    txg_json_int(out, "collect_errors", (int64_t)e->finish.collect_errors);
+    txg_json_int(out, "gateways_failed", (int64_t)e->finish.gateways_failed);
+    txg_json_int(out, "exit_code", e->finish.exit_code);
 }
 
-static void set_fields(struct txg_value *o, const struct txg_event *e)
+static void put_fields(struct txg_buf *out, const struct txg_event *e)
 {
     switch (e->type) {
     case TXG_EVENT_RUN_START:
-        set_text(o, "testrunuid", e->run.testrunuid);
-        set_text(o, "dist", e->run.dist);
-        set_int(o, "gateways", (int64_t)e->run.gateways);
-        set_int(o, "wall", e->run.wall);
+        txg_json_cstr(out, "testrunuid", e->run.testrunuid);
+        txg_json_cstr(out, "dist", e->run.dist);
+        txg_json_int(out, "gateways", (int64_t)e->run.gateways);
+        txg_json_int(out, "wall", e->run.wall);
         break;
     case TXG_EVENT_GATEWAY_START:
         break;
     case TXG_EVENT_GATEWAY_READY:
-        set_span(o, "arch", e->ready.arch);
-        set_span(o, "version", e->ready.version);
-        set_span(o, "cwd", e->ready.cwd);
-        set_int(o, "pid", e->ready.pid);
+        txg_json_string(out, "arch", e->ready.arch);
+        txg_json_string(out, "version", e->ready.version);
+        txg_json_string(out, "cwd", e->ready.cwd);
+        txg_json_int(out, "pid", e->ready.pid);
         break;
     case TXG_EVENT_GATEWAY_COLLECTED:
-        set_int(o, "count", (int64_t)e->collected.count);
+        txg_json_int(out, "count", (int64_t)e->collected.count);
         break;
     case TXG_EVENT_GATEWAY_DOWN:
-        set_span(o, "reason", e->down.reason);
-        txg_value_set(o, "lost", txg_value_bool(e->down.lost));
-        txg_value_set(o, "before_ready", txg_value_bool(e->down.before_ready));
+        txg_json_string(out, "reason", e->down.reason);
+        txg_json_bool(out, "lost", e->down.lost);
+        txg_json_bool(out, "before_ready", e->down.before_ready);
         if (e->down.replacement)
-            set_text(o, "replacement", e->down.replacement->id);
+            txg_json_cstr(out, "replacement", e->down.replacement->id);
         break;
     case TXG_EVENT_SCHEDULING:
-        set_text(o, "scheduler", e->scheduling.scheduler);
-        set_int(o, "total", (int64_t)e->scheduling.total);
+        txg_json_cstr(out, "scheduler", e->scheduling.scheduler);
+        txg_json_int(out, "total", (int64_t)e->scheduling.total);
         break;
     case TXG_EVENT_TEST_START:
-        set_test(o, e);
+        put_test(out, e);
         break;
     case TXG_EVENT_TEST_OUTPUT:
-        set_test(o, e);
-        set_text(o, "stream", e->output.stream == 1 ? "stdout" : "stderr");
-        txg_value_set(o, "tail", txg_value_bool(e->output.tail));
-        set_int(o, "bytes", (int64_t)e->output.data.len);
-        set_span(o, "text", e->output.data);
+        put_test(out, e);
+        txg_json_cstr(out, "stream", e->output.stream == 1 ? "stdout" : "stderr");
+        txg_json_bool(out, "tail", e->output.tail);
+        txg_json_int(out, "bytes", (int64_t)e->output.data.len);
+        txg_json_string(out, "text", e->output.data);
         break;
     case TXG_EVENT_TEST_FINISH:
-        set_test(o, e);
-        set_result(o, &e->result);
+        put_test(out, e);
+        put_result(out, &e->result);
         break;
     case TXG_EVENT_COLLECT_ERROR:
-        set_span(o, "nodeid", e->test.nodeid);
-        set_span(o, "text", e->message.text);
+        txg_json_string(out, "nodeid", e->test.nodeid);
+        txg_json_string(out, "text", e->message.text);
         break;
     case TXG_EVENT_WARNING:
     case TXG_EVENT_INTERNAL_ERROR:
     case TXG_EVENT_STOPPING:
-        set_span(o, "text", e->message.text);
+        txg_json_string(out, "text", e->message.text);
         break;
     case TXG_EVENT_RUN_FINISH:
-        set_finish(o, e);
+        put_finish(out, e);
         break;
     }
 }
@@ -178,15 +160,14 @@ static void hand_over(struct jsonl *j)
 static void jsonl_event(struct txg_reporter *r, const struct txg_event *e)
 {
     struct jsonl *j = (struct jsonl *)r;
-    struct txg_value o = txg_value_dict();
-    set_text(&o, "event", names[e->type]);
-    set_int(&o, "t", e->time);
+    struct txg_buf *out = &j->out;
+    txg_buf_putc(out, '{');
+    txg_json_cstr(out, "event", names[e->type]);
+    txg_json_int(out, "t", e->time);
     if (e->gateway)
-        set_gateway(&o, e);
-    set_fields(&o, e);
-    txg_value_to_json(&o, &j->out);
-    txg_buf_putc(&j->out, '\n');
-    txg_value_release(&o);
+        put_gateway(out, e);
+    put_fields(out, e);
+    txg_buf_puts(out, "}\n");
     if (txg_buf_len(&j->out) >= HAND_OVER || e->type == TXG_EVENT_RUN_FINISH)
         hand_over(j);
 }
