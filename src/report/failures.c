@@ -2,95 +2,14 @@
 
 #include "src/report/terminal.h"
 
-#include <string.h>
-
-#define SHORT_LINES 20 /* of a stream with --tb=short */
-
-struct section {         /* one stream of one failure, on its way into a stash */
-    struct txg_buf text; /* printable */
-    struct txg_buf raw;  /* a cut UTF-8 sequence waits here for its rest */
-    int64_t dropped;
-    bool color;
-};
-
-static void add_text(struct section *s, bool all)
-{
-    size_t n = all ? txg_buf_len(&s->raw)
-                   : txg_printable_whole(txg_buf_data(&s->raw), txg_buf_len(&s->raw));
-    txg_printable(&s->text, txg_buf_data(&s->raw), n,
-                  s->color ? TXG_PRINT_TEXT | TXG_PRINT_SGR : TXG_PRINT_TEXT);
-    txg_buf_consume(&s->raw, n);
-}
-
-static void on_piece(void *user, const char *data, size_t len, bool gap)
-{
-    struct section *s = user;
-    if (gap) {
-        add_text(s, true);
-        if (txg_buf_len(&s->text) && txg_buf_data(&s->text)[txg_buf_len(&s->text) - 1] != '\n')
-            txg_buf_putc(&s->text, '\n');
-        txg_buf_puts(&s->text, "[... ");
-        txg_print_size(&s->text, s->dropped);
-        txg_buf_puts(&s->text, " not shown; --junitxml keeps 1 MiB + 1 MiB of it]\n");
-    }
-    txg_buf_append(&s->raw, data, len);
-    add_text(s, false);
-}
-
-/* The printable text of a stream, ending in a newline; empty where nothing was printed. */
-static void read_stream(struct txg_terminal *t, const struct txg_event *event, int stream,
-                        struct txg_buf *out)
-{
-    const struct txg_capture *c = txg_captures_get(&t->captures, event->gateway, stream);
-    if (!c)
-        return;
-    int64_t dropped = stream == 1 ? event->result.dropped_out : event->result.dropped_err;
-    struct section s = {.dropped = dropped + c->dropped, .color = t->screen.color};
-    txg_capture_read(&t->captures, c, on_piece, &s);
-    add_text(&s, true);
-    if (txg_buf_len(&s.text)) {
-        if (s.color)
-            txg_buf_puts(&s.text, "\033[0m");
-        if (txg_buf_data(&s.text)[txg_buf_len(&s.text) - 1] != '\n')
-            txg_buf_putc(&s.text, '\n');
-    }
-    txg_buf_append(out, txg_buf_data(&s.text), txg_buf_len(&s.text));
-    txg_buf_release(&s.text);
-    txg_buf_release(&s.raw);
-}
-
-/* Where the last `lines` lines begin. */
-static const char *last_lines(const char *text, size_t len, size_t lines)
-{
-    const char *at = text + len;
-    for (size_t n = 0; at > text; at--)
-        if (at[-1] == '\n' && n++ == lines)
-            break;
-    return at;
-}
-
-static void add_stream(struct txg_terminal *t, const struct txg_event *event, int stream,
-                       struct txg_buf *out)
-{
-    struct txg_buf text = {0};
-    read_stream(t, event, stream, &text);
-    size_t len = txg_buf_len(&text);
-    if (len) {
-        const char *from = txg_buf_data(&text);
-        if (t->options.tb == TXG_TB_SHORT)
-            from = last_lines(from, len, SHORT_LINES);
-        txg_screen_rule(&t->screen, out, '-', stream == 1 ? "Captured stdout" : "Captured stderr",
-                        TXG_PLAIN);
-        txg_buf_append(out, from, len - (size_t)(from - txg_buf_data(&text)));
-    }
-    txg_buf_release(&text);
-}
+#define POINTS_MAX 50 /* told one by one; JUnit has all */
 
 static void add_points(const struct txg_event_result *result, struct txg_buf *out)
 {
+    size_t failed = 0;
     for (size_t i = 0; i < result->n_points; i++) {
         const struct txg_event_point *p = &result->points[i];
-        if (!txg_outcome_is_failure(p->outcome))
+        if (!txg_outcome_is_failure(p->outcome) || failed++ >= POINTS_MAX)
             continue;
         txg_buf_printf(out, "  %s: ", txg_outcome_name(p->outcome));
         txg_printable_line(out, p->name);
@@ -101,12 +20,14 @@ static void add_points(const struct txg_event_result *result, struct txg_buf *ou
         if (p->text.data[p->text.len - 1] != '\n')
             txg_buf_putc(out, '\n');
     }
+    if (failed > POINTS_MAX)
+        txg_buf_printf(out, "  and %zu more\n", failed - POINTS_MAX);
 }
 
 static void add_rerun(const struct txg_terminal *t, const struct txg_event *event,
                       struct txg_buf *out)
 {
-    if (!t->options.command)
+    if (!t->options.command || !event->gateway)
         return;
     txg_buf_printf(out, "to run just this: %s ", t->options.command);
     txg_printable_quoted(out, event->test.nodeid);
@@ -146,32 +67,9 @@ static void add_block(struct txg_terminal *t, const struct txg_event *event, str
     txg_buf_release(&title);
     add_headline(t, event, out);
     add_points(&event->result, out);
-    add_stream(t, event, 1, out);
-    add_stream(t, event, 2, out);
+    txg_output_section(t, event, 1, out);
+    txg_output_section(t, event, 2, out);
     add_rerun(t, event, out);
-}
-
-/* Appends ": <the last line that says something>", of stderr before stdout. */
-static void add_last_words(struct txg_terminal *t, const struct txg_event *event,
-                           struct txg_buf *out)
-{
-    for (int stream = 2; stream >= 1; stream--) {
-        struct txg_buf text = {0};
-        read_stream(t, event, stream, &text);
-        const char *line = txg_buf_cstr(&text), *end = line + txg_buf_len(&text);
-        while (end > line && (end[-1] == '\n' || end[-1] == ' '))
-            end--;
-        const char *from = end;
-        while (from > line && from[-1] != '\n')
-            from--;
-        if (end > from) {
-            txg_buf_puts(out, ": ");
-            txg_buf_append(out, from, (size_t)(end - from));
-        }
-        txg_buf_release(&text);
-        if (end > from)
-            return;
-    }
 }
 
 static void add_line(struct txg_terminal *t, const struct txg_event *event, struct txg_buf *out)
@@ -182,7 +80,8 @@ static void add_line(struct txg_terminal *t, const struct txg_event *event, stru
     txg_printable_line(out, event->test.nodeid);
     txg_buf_puts(out, ": ");
     txg_terminal_reason(out, &event->result);
-    add_last_words(t, event, out);
+    if (!txg_output_last_line(t, event, 2, out))
+        txg_output_last_line(t, event, 1, out);
     txg_buf_putc(out, '\n');
 }
 
@@ -202,6 +101,7 @@ void txg_failures_result(struct txg_terminal *t, const struct txg_event *event)
 
 void txg_failures_collect_error(struct txg_terminal *t, const struct txg_event *event)
 {
+    t->n_errors++;
     struct txg_buf out = {0};
     txg_buf_putc(&out, '[');
     txg_terminal_name(&out, event->gateway);

@@ -165,8 +165,11 @@ static void went_down(struct txg_terminal *t, const struct txg_event *event)
     }
     put_reason(line, event->down.reason);
     txg_buf_putc(line, '\n');
-    txg_stash_append(&t->downs, "DOWN ", 5);
-    txg_stash_append(&t->downs, txg_buf_data(line), txg_buf_len(line));
+    if (event->down.before_ready || event->down.lost) {
+        t->n_failed_gateways++;
+        txg_stash_append(&t->downs, "DOWN ", 5);
+        txg_stash_append(&t->downs, txg_buf_data(line), txg_buf_len(line));
+    }
     txg_screen_fresh(&t->screen);
     txg_buf_append(&t->screen.out, txg_buf_data(line), txg_buf_len(line));
     if (event->down.replacement) {
@@ -174,7 +177,6 @@ static void went_down(struct txg_terminal *t, const struct txg_event *event)
         txg_printable_line(&t->screen.out, txg_span_cstr(info->id));
         txg_buf_putc(&t->screen.out, '\n');
     }
-    t->n_failed_gateways += event->down.before_ready || event->down.lost;
     txg_screen_flush(&t->screen);
 }
 

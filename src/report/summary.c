@@ -123,6 +123,19 @@ static void last_line(struct txg_terminal *t)
     txg_buf_release(&line);
 }
 
+/* One line for each test and gateway that did not do as it should. */
+static void show_summary(struct txg_terminal *t)
+{
+    struct txg_buf *out = &t->screen.out;
+    if (txg_stash_is_empty(&t->summary) && txg_stash_is_empty(&t->downs))
+        return;
+    txg_screen_rule(&t->screen, out, '=', "short test summary info", TXG_PLAIN);
+    txg_stash_read(&t->summary, on_piece, t);
+    if (t->n_not_run > NOT_RUN_SHOWN)
+        txg_buf_printf(out, "NOT RUN ... and %zu more\n", t->n_not_run - NOT_RUN_SHOWN);
+    txg_stash_read(&t->downs, on_piece, t);
+}
+
 void txg_summary_finish(struct txg_terminal *t)
 {
     txg_screen_fresh(&t->screen);
@@ -130,10 +143,9 @@ void txg_summary_finish(struct txg_terminal *t)
     show(t, "FAILURES", &t->failures);
     show(t, "warnings summary", &t->warnings);
     txg_durations_finish(t);
+    /* With -q and --tb=line the lines above already say as much. */
     if (t->options.verbosity >= 0 || t->options.tb != TXG_TB_LINE)
-        show(t, "short test summary info", &t->summary);
-    if (t->n_not_run > NOT_RUN_SHOWN)
-        txg_buf_printf(&t->screen.out, "NOT RUN ... and %zu more\n", t->n_not_run - NOT_RUN_SHOWN);
+        show_summary(t);
     if (t->stopping)
         txg_screen_rule(&t->screen, &t->screen.out, '!', t->stopping, TXG_RED);
     last_line(t);

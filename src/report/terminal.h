@@ -1,7 +1,7 @@
 /*
  * What the files of the terminal reporter share. terminal.c dispatches events; nodes.c says which
  * gateways there are, progress.c how far the tests are, live.c what runs now, failures.c what went
- * wrong in detail, summary.c how it ended.
+ * wrong in detail, output.c what such a test had printed, summary.c how it ended.
  *
  * Memory: while the run goes on, failures, summary lines and warnings go to stashes, and output is
  * cut to TXG_TERMINAL_HEAD + TXG_TERMINAL_TAIL bytes of a stream at once.
@@ -57,7 +57,8 @@ struct txg_terminal {
     bool scheduled;
 
     struct txg_captures captures;
-    struct txg_stash errors, failures, summary, warnings, downs;
+    struct txg_stash errors, failures, summary, warnings;
+    struct txg_stash downs; /* gateways that could not start or were lost */
     size_t n_warnings, n_errors, n_failed_gateways, n_not_run;
     size_t outcomes[TXG_OUTCOMES];
     size_t done, total;
@@ -95,6 +96,13 @@ void txg_live_draw(struct txg_terminal *t);
 /* failures.c: keep what is told at the end. */
 void txg_failures_result(struct txg_terminal *t, const struct txg_event *event);
 void txg_failures_collect_error(struct txg_terminal *t, const struct txg_event *event);
+
+/* output.c: a section with what a failed test printed, if anything; ": <its last line that is not
+ * empty>", false where there is none. */
+void txg_output_section(struct txg_terminal *t, const struct txg_event *event, int stream,
+                        struct txg_buf *out);
+bool txg_output_last_line(struct txg_terminal *t, const struct txg_event *event, int stream,
+                          struct txg_buf *out);
 
 /* summary.c */
 void txg_summary_result(struct txg_terminal *t, const struct txg_event *event);
