@@ -6,6 +6,7 @@ original; the unit tests of the wire are built with it and run. A mutation that 
 a failure, unless EQUIVALENT says why it changes nothing.
 """
 
+import glob
 import os
 import re
 import subprocess
@@ -15,8 +16,8 @@ SRCDIR = os.environ["TXG_SRCDIR"]
 WORKDIR = os.path.join(os.environ["TXG_BUILDDIR"], "long/mutation")
 # source: the test programs that are to notice
 SOURCES = {
-    "gateway/wire/guard.c": ["tests/unit/test_guard"],
-    "gateway/wire/frame.c": ["tests/unit/test_frame"],
+    "gateway/wire/guard.c": ["tests/unit/test_guard", "tests/unit/test_message"],
+    "gateway/wire/frame.c": ["tests/unit/test_frame", "tests/unit/test_guard"],
 }
 EMPTY = "an empty map, array or str and an integer or nil alike need no byte behind the tag"
 # (source, mutation): why no test can tell the difference
@@ -89,7 +90,9 @@ def mutate(source, programs):
             missed += 1
             print("%s:%d: no test notices: %s" % (source, line, " ".join(what.split())))
     os.unlink(copy)
-    make(*programs)
+    # To make, the object of the last mutation is newer than the original.
+    for stale in glob.glob(os.path.join(os.path.dirname(copy), "*.[ao]")):
+        os.unlink(stale)
     return noticed, missed
 
 
