@@ -54,6 +54,17 @@ static int open_device(struct txg_target *target)
     return target->fd < 0 ? -1 : 0;
 }
 
+/* A link to nothing: what it names is made, so that realpath(3) finds it and the link stays. -1 and
+ * errno: it can't be made; 0: `path` is no link. */
+static int make_linked(const char *path)
+{
+    struct stat st;
+    if (lstat(path, &st) != 0 || !S_ISLNK(st.st_mode))
+        return 0;
+    int fd = open(path, O_WRONLY | O_CREAT | O_NOCTTY | O_CLOEXEC, 0666);
+    return fd < 0 || close(fd) != 0 ? -1 : 1;
+}
+
 int txg_target_open(struct txg_target *target, const char *path, struct txg_err *err)
 {
     *target = (struct txg_target){.fd = -1, .device_fd = -1};
@@ -66,6 +77,12 @@ int txg_target_open(struct txg_target *target, const char *path, struct txg_err 
     if (!exists)
         make_parents(path);
     bool device = exists && !S_ISREG(st.st_mode);
+    if (!exists) {
+        int made = make_linked(path);
+        if (made < 0)
+            return txg_err_sys(err, errno, "%s", path);
+        exists = made > 0;
+    }
     target->path = exists && !device ? realpath(path, NULL) : NULL;
     if (!target->path)
         target->path = txg_xstrdup(path);

@@ -284,6 +284,29 @@ static void an_older_report_is_replaced(void)
     remove_dir();
 }
 
+static void a_link_to_a_file_that_is_not_there_yet_stays_a_link(void)
+{
+    struct stat st;
+    make_dir();
+    char link[128];
+    snprintf(link, sizeof link, "%s/link", dir);
+    CU_ASSERT_EQUAL(symlink("r.xml", link), 0);
+    struct txg_reporter *r = txg_junit_new(link, NULL);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(r);
+    CU_ASSERT_EQUAL(r->ops->finish(r, NULL), 0);
+    r->ops->free(r);
+    CU_ASSERT(lstat(link, &st) == 0 && S_ISLNK(st.st_mode));
+    CU_ASSERT(lstat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0);
+    unlink(link);
+    CU_ASSERT_EQUAL(symlink("no-such-folder/r.xml", link), 0);
+    struct txg_err err = {0};
+    CU_ASSERT_PTR_NULL(txg_junit_new(link, &err));
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "No such file or directory"));
+    CU_ASSERT(lstat(link, &st) == 0 && S_ISLNK(st.st_mode));
+    unlink(link);
+    remove_dir();
+}
+
 /* As --junitxml /dev/null by root: a device that is replaced is gone for everybody. */
 static void a_device_is_written_to_never_replaced(void)
 {
@@ -397,6 +420,8 @@ int main(int argc, char **argv)
         {"long output is whole", long_output_is_whole},
         {"an aborted run leaves nothing", an_aborted_run_leaves_nothing},
         {"an older report is replaced", an_older_report_is_replaced},
+        {"a link to a file that is not there yet stays a link",
+         a_link_to_a_file_that_is_not_there_yet_stays_a_link},
         {"a device is written to, never replaced", a_device_is_written_to_never_replaced},
         {"directories are made", directories_are_made},
         {"what cannot be made is said", what_cannot_be_made_is_said},
