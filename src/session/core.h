@@ -1,6 +1,6 @@
 /*
- * What session.c, deal.c and outcome.c share: the session's state and its queue of commands. Nobody
- * else includes this.
+ * What the files of the session share: session.c is its life, messages.c what workers say,
+ * outcome.c what became of each test, deal.c what schedulers may do. Nobody else includes this.
  */
 #ifndef TXG_SESSION_CORE_H
 #define TXG_SESSION_CORE_H
@@ -45,6 +45,31 @@ struct txg_event *txg_session_report(struct txg_session *s, enum txg_event_type 
 void *txg_session_keep(struct txg_session *s, void *p);
 struct txg_span txg_session_format(struct txg_session *s, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+
+void txg_session_report_text(struct txg_session *s, enum txg_event_type type,
+                             const struct txg_node *node, struct txg_span text);
+
+/* A gateway said what it cannot have meant: it is no longer believed, and closed. */
+void txg_session_fault(struct txg_session *s, struct txg_node *node, const char *text);
+
+/* Queues are dropped: what runs may finish, what was dealt is taken back, nothing more is dealt. */
+void txg_session_stop(struct txg_session *s, struct txg_span why);
+
+/* The node's collection is complete. */
+void txg_session_collected(struct txg_session *s, struct txg_node *node,
+                           const struct txg_tests *tests);
+
+/* messages.c */
+void txg_session_take_message(struct txg_session *s, struct txg_node *node,
+                              const struct txg_msg *msg);
+
+/* outcome.c. Once, when all initial collections are there. */
+void txg_session_number_outcomes(struct txg_session *s);
+struct txg_event *txg_session_report_test(struct txg_session *s, enum txg_event_type type,
+                                          const struct txg_node *node, size_t number);
+
+/* Every test that has no outcome is not run, with the reason. */
+void txg_session_settle_rest(struct txg_session *s);
 
 /* The number of the outcome that test `index` of the node's collection has. */
 size_t txg_session_number(const struct txg_session *s, const struct txg_node *node, size_t index);

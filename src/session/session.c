@@ -64,8 +64,8 @@ struct txg_span txg_session_format(struct txg_session *s, const char *fmt, ...)
     return txg_span_cstr(txg_session_keep(s, txg_xstrdup(text)));
 }
 
-static void report_text(struct txg_session *s, enum txg_event_type type,
-                        const struct txg_node *node, struct txg_span text)
+void txg_session_report_text(struct txg_session *s, enum txg_event_type type,
+                             const struct txg_node *node, struct txg_span text)
 {
     txg_session_report(s, type, node)->message.text = text;
 }
@@ -183,21 +183,20 @@ static void close_node(struct txg_session *s, struct txg_node *node)
     txg_session_command(s, TXG_COMMAND_CLOSE)->gateway = node->info.number;
 }
 
-/* A gateway said what it cannot have meant: it is no longer believed. */
-static void protocol_fault(struct txg_session *s, struct txg_node *node, const char *text)
+void txg_session_fault(struct txg_session *s, struct txg_node *node, const char *text)
 {
-    report_text(s, TXG_EVENT_WARNING, node,
-                txg_session_format(s, "%s broke the protocol and is closed: %s", node->id, text));
+    txg_session_report_text(
+        s, TXG_EVENT_WARNING, node,
+        txg_session_format(s, "%s broke the protocol and is closed: %s", node->id, text));
     close_node(s, node);
 }
 
-/* Queues are dropped: what runs may finish, what was dealt is taken back, nothing more is dealt. */
-static void stop_dealing(struct txg_session *s, struct txg_span why)
+void txg_session_stop(struct txg_session *s, struct txg_span why)
 {
     if (s->progress == TXG_STOPPING || s->progress == TXG_OVER)
         return;
     s->progress = TXG_STOPPING;
-    report_text(s, TXG_EVENT_STOPPING, NULL, why);
+    txg_session_report_text(s, TXG_EVENT_STOPPING, NULL, why);
     for (size_t i = 0; i < s->n_nodes; i++) {
         struct txg_node *node = s->nodes[i];
         if (node->state == TXG_NODE_DEAD)
@@ -227,23 +226,6 @@ static bool is_initial_ready(const struct txg_node *node)
     return node->state == TXG_NODE_COLLECTED || node->state == TXG_NODE_DEAD;
 }
 
-static void number_outcomes(struct txg_session *s)
-{
-    if (s->config.dist == TXG_DIST_EACH) {
-        for (size_t i = 0; i < s->config.n_gateways; i++) {
-            s->lanes[i] = s->nodes[i]->tests;
-            s->lane_starts[i] = s->total;
-            s->total += s->lanes[i] ? s->lanes[i]->n : 0;
-        }
-    } else {
-        s->total = s->catalog.n_tests;
-        for (size_t i = 0; i < s->total; i++)
-            txg_pending_push(&s->deal.pending, i);
-    }
-    s->outcomes = txg_xmalloc(s->total);
-    memset(s->outcomes, TXG_OUTCOMES, s->total);
-}
-
 /* xdist's text; what differs is said in counts, the lists are one `txgate list` away. */
 static bool collections_agree(struct txg_session *s)
 {
@@ -256,11 +238,12 @@ static bool collections_agree(struct txg_session *s)
             first = node;
         if (node->tests == first->tests)
             continue;
-        report_text(s, TXG_EVENT_COLLECT_ERROR, node,
-                    txg_session_format(s,
-                                       "Different tests were collected between %s (%zu) and %s "
-                                       "(%zu); `txgate list` shows both",
-                                       first->id, first->tests->n, node->id, node->tests->n));
+        txg_session_report_text(
+            s, TXG_EVENT_COLLECT_ERROR, node,
+            txg_session_format(s,
+                               "Different tests were collected between %s (%zu) and %s "
+                               "(%zu); `txgate list` shows both",
+                               first->id, first->tests->n, node->id, node->tests->n));
         s->collect_errors++;
         return false;
     }
@@ -282,7 +265,7 @@ static void maybe_begin(struct txg_session *s)
     for (size_t i = 0; i < s->n_nodes; i++)
         if (!is_initial_ready(s->nodes[i]))
             return;
-    number_outcomes(s);
+    txg_session_number_outcomes(s);
     s->progress = TXG_DEALING;
     bool agree =
         !s->config.strict_collection || s->config.dist == TXG_DIST_EACH || collections_agree(s);
@@ -300,7 +283,7 @@ static void maybe_begin(struct txg_session *s)
     s->scheduler->begin(&s->deal);
 }
 
-static void node_collected(struct txg_session *s, struct txg_node *node,
+void txg_session_collected(struct txg_session *s, struct txg_node *node,
                            const struct txg_tests *tests)
 {
     node->tests = tests;
@@ -316,293 +299,14 @@ static void node_collected(struct txg_session *s, struct txg_node *node,
         return;
     }
     if (s->config.dist == TXG_DIST_EACH && s->lanes[node->origin] != tests) {
-        report_text(s, TXG_EVENT_WARNING, node,
-                    txg_session_format(s, "%s collected other tests than the gateway it replaces",
-                                       node->id));
+        txg_session_report_text(
+            s, TXG_EVENT_WARNING, node,
+            txg_session_format(s, "%s collected other tests than the gateway it replaces",
+                               node->id));
         txg_deal_shutdown(&s->deal, node);
         return;
     }
     s->scheduler->node_ready(&s->deal, node);
-}
-
-static void take_collectionfinish(struct txg_session *s, struct txg_node *node,
-                                  const struct txg_msg_collectionfinish *msg)
-{
-    struct txg_err err;
-    struct txg_tests *known = txg_catalog_find(&s->catalog, (size_t)msg->count, msg->digest);
-    if (node->state == TXG_NODE_COLLECTED) {
-        protocol_fault(s, node, "a second collection");
-    } else if (known) {
-        txg_tests_free(node->incoming);
-        node->incoming = NULL;
-        node_collected(s, node, known);
-    } else if (!node->incoming && (!node->asked && msg->count > 0)) {
-        node->asked = true;
-        struct txg_command *c = txg_session_command(s, TXG_COMMAND_SEND);
-        c->gateway = node->info.number;
-        c->msg.type = TXG_MSG_SENDCOLLECTION;
-    } else {
-        if (!node->incoming)
-            node->incoming = txg_tests_new();
-        struct txg_tests *tests = node->incoming;
-        if (tests->n != (size_t)msg->count || tests->digest != msg->digest) {
-            protocol_fault(s, node, "its collection's count or digest does not fit its records");
-            return;
-        }
-        if (s->outcomes && s->config.dist != TXG_DIST_EACH) {
-            /* numbers are given out; what only this late gateway holds is not part of the run */
-            report_text(s, TXG_EVENT_WARNING, node,
-                        txg_session_format(s, "%s collected other tests than the rest", node->id));
-            txg_deal_shutdown(&s->deal, node);
-            node->state = TXG_NODE_READY;
-            return;
-        }
-        node->incoming = NULL;
-        tests->first_holder = node->info.number;
-        if (txg_catalog_add(&s->catalog, tests, &err) != 0)
-            protocol_fault(s, node, err.text);
-        else
-            node_collected(s, node, tests);
-    }
-}
-
-static void take_collection(struct txg_session *s, struct txg_node *node,
-                            const struct txg_msg_collection *msg)
-{
-    struct txg_err err;
-    if (node->state == TXG_NODE_COLLECTED) {
-        protocol_fault(s, node, "a second collection");
-        return;
-    }
-    if (!node->incoming)
-        node->incoming = txg_tests_new();
-    if (txg_tests_append(node->incoming, msg, s->config.n_suites, &err) != 0)
-        protocol_fault(s, node, err.text);
-}
-
-size_t txg_session_number(const struct txg_session *s, const struct txg_node *node, size_t index)
-{
-    if (s->config.dist == TXG_DIST_EACH)
-        return s->lane_starts[node->origin] + index;
-    return node->tests->ids[index];
-}
-
-static size_t lane_of(const struct txg_session *s, size_t number)
-{
-    size_t lane = s->config.n_gateways - 1;
-    while (lane > 0 && (s->lane_starts[lane] > number || !s->lanes[lane]))
-        lane--;
-    return lane;
-}
-
-struct txg_span txg_session_nodeid(const struct txg_session *s, size_t number)
-{
-    if (s->config.dist != TXG_DIST_EACH)
-        return txg_catalog_nodeid(&s->catalog, number);
-    size_t lane = lane_of(s, number);
-    return txg_tests_nodeid(s->lanes[lane], number - s->lane_starts[lane]);
-}
-
-static const char *suite_name(const struct txg_session *s, size_t number)
-{
-    size_t suite;
-    if (s->config.dist == TXG_DIST_EACH) {
-        size_t lane = lane_of(s, number);
-        suite = s->lanes[lane]->suites[number - s->lane_starts[lane]];
-    } else {
-        suite = txg_catalog_suite(&s->catalog, number);
-    }
-    return s->suites[suite].name;
-}
-
-bool txg_session_is_settled(const struct txg_session *s, size_t number)
-{
-    return s->outcomes[number] != TXG_OUTCOMES;
-}
-
-static struct txg_event *report_test(struct txg_session *s, enum txg_event_type type,
-                                     const struct txg_node *node, size_t number)
-{
-    struct txg_event *e = txg_session_report(s, type, node);
-    e->test.number = number;
-    e->test.nodeid = txg_session_nodeid(s, number);
-    e->test.suite = suite_name(s, number);
-    return e;
-}
-
-void txg_session_settle(struct txg_session *s, const struct txg_node *node, size_t number,
-                        const struct txg_event_result *result)
-{
-    s->outcomes[number] = (unsigned char)result->outcome;
-    s->counts[result->outcome]++;
-    s->done++;
-    struct txg_event *e = report_test(s, TXG_EVENT_TEST_FINISH, node, number);
-    e->result = *result;
-    e->result.done = s->done;
-    e->result.total = s->total;
-    if (!txg_outcome_is_failure(result->outcome))
-        return;
-    s->failures++;
-    if (s->config.maxfail && s->failures >= s->config.maxfail) {
-        s->limited = true;
-        stop_dealing(s, txg_session_format(s, "stopping after %zu failures", s->failures));
-    }
-}
-
-/* Messages that change a test's state are numbered: a gap or a repeat is no accident. */
-static bool follows(struct txg_session *s, struct txg_node *node, int64_t seq)
-{
-    if (seq == node->seq + 1) {
-        node->seq = seq;
-        return true;
-    }
-    protocol_fault(s, node, "a message is missing or came twice");
-    return false;
-}
-
-static void take_logstart(struct txg_session *s, struct txg_node *node,
-                          const struct txg_msg_logstart *msg)
-{
-    struct txg_held *h = &node->held;
-    if (!follows(s, node, msg->seq))
-        return;
-    if (node->running || h->head == h->tail || h->items[h->head] != (size_t)msg->index) {
-        protocol_fault(s, node, "it started a test that is not its next one");
-        return;
-    }
-    node->running = true;
-    report_test(s, TXG_EVENT_TEST_START, node, txg_session_number(s, node, h->items[h->head]));
-}
-
-static bool is_running(const struct txg_node *node, int64_t index)
-{
-    return node->running && node->held.items[node->held.head] == (size_t)index;
-}
-
-static void take_output(struct txg_session *s, struct txg_node *node,
-                        const struct txg_msg_output *msg)
-{
-    if (!is_running(node, msg->index)) {
-        protocol_fault(s, node, "output of a test that does not run");
-        return;
-    }
-    struct txg_event *e = report_test(s, TXG_EVENT_TEST_OUTPUT, node,
-                                      txg_session_number(s, node, (size_t)msg->index));
-    e->output.stream = (int)msg->stream;
-    e->output.tail = msg->tail;
-    e->output.data = msg->data;
-}
-
-static void take_testreport(struct txg_session *s, struct txg_node *node,
-                            const struct txg_msg_testreport *msg)
-{
-    if (!follows(s, node, msg->seq))
-        return;
-    if (!is_running(node, msg->index)) {
-        protocol_fault(s, node, "a report of a test that does not run");
-        return;
-    }
-    node->running = false;
-    node->held.head++;
-    struct txg_event_point *points =
-        txg_session_keep(s, txg_xcalloc(msg->n_points, sizeof *points));
-    for (size_t i = 0; i < msg->n_points; i++)
-        points[i] = (struct txg_event_point){msg->points[i].name, msg->points[i].outcome,
-                                             msg->points[i].text};
-    struct txg_event_result result = {
-        .outcome = msg->outcome,
-        .start = s->now - s->began - msg->duration,
-        .duration = msg->duration,
-        .status = msg->status,
-        .signal = msg->signal,
-        .reason = msg->reason,
-        .dropped_out = msg->dropped_out,
-        .dropped_err = msg->dropped_err,
-        .leaked = msg->leaked,
-        .utime = msg->utime,
-        .stime = msg->stime,
-        .maxrss = msg->maxrss,
-        .points = points,
-        .n_points = msg->n_points,
-    };
-    if (result.start < 0)
-        result.start = 0;
-    txg_session_settle(s, node, txg_session_number(s, node, (size_t)msg->index), &result);
-    if (s->progress == TXG_DEALING)
-        s->scheduler->completed(&s->deal, node, msg->duration);
-}
-
-static void take_unscheduled(struct txg_session *s, struct txg_node *node,
-                             const struct txg_msg_indices *msg)
-{
-    if (!follows(s, node, msg->seq))
-        return;
-    for (size_t i = 0; i < msg->n_ranges; i++) {
-        for (int64_t k = 0; k < msg->ranges[i].count; k++) {
-            size_t index = (size_t)(msg->ranges[i].first + k);
-            if (is_running(node, (int64_t)index) || !txg_held_remove(&node->held, index)) {
-                protocol_fault(s, node, "it gave back a test that it does not hold");
-                return;
-            }
-            if (s->config.dist != TXG_DIST_EACH)
-                txg_pending_push(&s->deal.pending, txg_session_number(s, node, index));
-        }
-    }
-}
-
-static void take_message(struct txg_session *s, struct txg_node *node, const struct txg_msg *msg)
-{
-    struct txg_event *e;
-    switch (msg->type) {
-    case TXG_MSG_WORKERREADY:
-        if (node->state != TXG_NODE_STARTING)
-            break;
-        node->state = TXG_NODE_READY;
-        e = txg_session_report(s, TXG_EVENT_GATEWAY_READY, node);
-        e->ready.arch = msg->workerready.arch;
-        e->ready.version = msg->workerready.version;
-        e->ready.cwd = msg->workerready.cwd;
-        e->ready.pid = msg->workerready.pid;
-        return;
-    case TXG_MSG_COLLECTREPORT:
-        s->collect_errors++;
-        e = txg_session_report(s, TXG_EVENT_COLLECT_ERROR, node);
-        e->test.nodeid = msg->collectreport.nodeid;
-        e->message.text = msg->collectreport.text;
-        return;
-    case TXG_MSG_COLLECTION:
-        take_collection(s, node, &msg->collection);
-        return;
-    case TXG_MSG_COLLECTIONFINISH:
-        take_collectionfinish(s, node, &msg->collectionfinish);
-        return;
-    case TXG_MSG_LOGSTART:
-        take_logstart(s, node, &msg->logstart);
-        return;
-    case TXG_MSG_OUTPUT:
-        take_output(s, node, &msg->output);
-        return;
-    case TXG_MSG_TESTREPORT:
-        take_testreport(s, node, &msg->testreport);
-        return;
-    case TXG_MSG_UNSCHEDULED:
-        take_unscheduled(s, node, &msg->indices);
-        return;
-    case TXG_MSG_WARNING:
-        report_text(s, TXG_EVENT_WARNING, node, msg->text.text);
-        return;
-    case TXG_MSG_INTERNAL_ERROR:
-        s->internal_error = true;
-        report_text(s, TXG_EVENT_INTERNAL_ERROR, node, msg->text.text);
-        stop_dealing(s, txg_session_format(s, "internal error on %s", node->id));
-        return;
-    case TXG_MSG_WORKERFINISHED:
-        node->finished = true;
-        return;
-    default:
-        break;
-    }
-    protocol_fault(s, node, txg_msg_name(msg->type));
 }
 
 /* What ran when its gateway died: blamed on the worker, or on the host that was lost. */
@@ -636,12 +340,13 @@ static bool wants_replacement(struct txg_session *s, const struct txg_node *node
     if (s->stillborn >= STILLBORN)
         return false;
     if (s->config.max_restarts >= 0 && s->restarts >= s->config.max_restarts) {
-        report_text(s, TXG_EVENT_WARNING, node,
-                    s->config.max_restarts == 0
-                        ? txg_session_format(s, "worker %s crashed and worker restarting disabled",
-                                             node->id)
-                        : txg_session_format(s, "maximum crashed workers reached: %ld",
-                                             s->config.max_restarts));
+        txg_session_report_text(
+            s, TXG_EVENT_WARNING, node,
+            s->config.max_restarts == 0
+                ? txg_session_format(s, "worker %s crashed and worker restarting disabled",
+                                     node->id)
+                : txg_session_format(s, "maximum crashed workers reached: %ld",
+                                     s->config.max_restarts));
         return false;
     }
     return true;
@@ -692,7 +397,7 @@ static void node_down(struct txg_session *s, struct txg_node *node,
         c->replaces = node->info.number;
     }
     if (s->progress == TXG_WAITING && s->config.require_all)
-        stop_dealing(s, txg_session_format(s, "gateway %s could not start", node->id));
+        txg_session_stop(s, txg_session_format(s, "gateway %s could not start", node->id));
     maybe_begin(s);
     if (s->progress == TXG_DEALING)
         s->scheduler->node_gone(&s->deal, node);
@@ -702,7 +407,8 @@ static void interrupt(struct txg_session *s)
 {
     s->interrupts++;
     if (s->interrupts == 1)
-        stop_dealing(s, TXG_SPAN("interrupted: running tests may finish; once more kills them"));
+        txg_session_stop(s,
+                         TXG_SPAN("interrupted: running tests may finish; once more kills them"));
     if (s->interrupts < 2)
         return;
     s->give_up_at = s->now + GOODBYE;
@@ -725,31 +431,12 @@ static int exit_code(const struct txg_session *s)
     return 0;
 }
 
-static const char *why_not_run(const struct txg_session *s, size_t number)
-{
-    if (s->interrupts || s->limited || s->internal_error)
-        return "the run was stopped";
-    size_t suite = s->config.dist == TXG_DIST_EACH ? 0 : txg_catalog_suite(&s->catalog, number);
-    for (size_t g = 0; g < s->config.n_gateways && s->config.dist != TXG_DIST_EACH; g++)
-        if (s->allowed[g * s->config.n_suites + suite])
-            return "no gateway was left to run it";
-    return s->config.dist == TXG_DIST_EACH ? "its gateway did not run it"
-                                           : "no gateway has the labels that its suite needs";
-}
-
 /* Every collected test is accounted for, then the run is over. */
 static void finish(struct txg_session *s)
 {
     s->progress = TXG_OVER;
-    for (size_t i = 0; i < s->total && !s->config.collect_only; i++) {
-        if (txg_session_is_settled(s, i))
-            continue;
-        struct txg_event_result result = {.outcome = TXG_NOT_RUN, .start = -1, .status = -1};
-        result.reason = txg_span_cstr(why_not_run(s, i));
-        const struct txg_node *node =
-            s->config.dist == TXG_DIST_EACH ? s->nodes[lane_of(s, i)] : NULL;
-        txg_session_settle(s, node, i, &result);
-    }
+    if (!s->config.collect_only)
+        txg_session_settle_rest(s);
     struct txg_event *e = txg_session_report(s, TXG_EVENT_RUN_FINISH, NULL);
     memcpy(e->finish.outcomes, s->counts, sizeof s->counts);
     e->finish.collect_errors = s->collect_errors;
@@ -777,8 +464,7 @@ static void watch_goodbyes(struct txg_session *s, bool *alive)
     }
 }
 
-/* In `load` a node may be the last that could run what another gave back: it was shut down before
- * that came, so another must be there. Seen when nobody lives and work is left: it is not run. */
+/* The run is over when no gateway lives, or when nobody is waited for any longer. */
 static void settle_end(struct txg_session *s)
 {
     bool alive;
@@ -802,7 +488,7 @@ void txg_session_event(struct txg_session *s, int64_t now, const struct txg_node
         return;
     struct txg_node *node = of_node ? s->nodes[event->gateway] : NULL;
     if (event->type == TXG_NODE_MESSAGE && !node->closing)
-        take_message(s, node, event->msg);
+        txg_session_take_message(s, node, event->msg);
     else if (event->type == TXG_NODE_DOWN)
         node_down(s, node, event);
     else if (event->type == TXG_NODE_INTERRUPT)

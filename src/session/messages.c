@@ -1,0 +1,219 @@
+#include "config.h"
+
+#include "src/session/core.h"
+
+#include <stdlib.h>
+
+static void take_collectionfinish(struct txg_session *s, struct txg_node *node,
+                                  const struct txg_msg_collectionfinish *msg)
+{
+    struct txg_err err;
+    struct txg_tests *known = txg_catalog_find(&s->catalog, (size_t)msg->count, msg->digest);
+    if (node->state == TXG_NODE_COLLECTED) {
+        txg_session_fault(s, node, "a second collection");
+    } else if (known) {
+        txg_tests_free(node->incoming);
+        node->incoming = NULL;
+        txg_session_collected(s, node, known);
+    } else if (!node->incoming && (!node->asked && msg->count > 0)) {
+        node->asked = true;
+        struct txg_command *c = txg_session_command(s, TXG_COMMAND_SEND);
+        c->gateway = node->info.number;
+        c->msg.type = TXG_MSG_SENDCOLLECTION;
+    } else {
+        if (!node->incoming)
+            node->incoming = txg_tests_new();
+        struct txg_tests *tests = node->incoming;
+        if (tests->n != (size_t)msg->count || tests->digest != msg->digest) {
+            txg_session_fault(s, node, "its collection's count or digest does not fit its records");
+            return;
+        }
+        if (s->outcomes && s->config.dist != TXG_DIST_EACH) {
+            /* numbers are given out; what only this late gateway holds is not part of the run */
+            txg_session_report_text(
+                s, TXG_EVENT_WARNING, node,
+                txg_session_format(s, "%s collected other tests than the rest", node->id));
+            txg_deal_shutdown(&s->deal, node);
+            node->state = TXG_NODE_READY;
+            return;
+        }
+        node->incoming = NULL;
+        tests->first_holder = node->info.number;
+        if (txg_catalog_add(&s->catalog, tests, &err) != 0)
+            txg_session_fault(s, node, err.text);
+        else
+            txg_session_collected(s, node, tests);
+    }
+}
+
+static void take_collection(struct txg_session *s, struct txg_node *node,
+                            const struct txg_msg_collection *msg)
+{
+    struct txg_err err;
+    if (node->state == TXG_NODE_COLLECTED) {
+        txg_session_fault(s, node, "a second collection");
+        return;
+    }
+    if (!node->incoming)
+        node->incoming = txg_tests_new();
+    if (txg_tests_append(node->incoming, msg, s->config.n_suites, &err) != 0)
+        txg_session_fault(s, node, err.text);
+}
+
+/* Messages that change a test's state are numbered: a gap or a repeat is no accident. */
+static bool follows(struct txg_session *s, struct txg_node *node, int64_t seq)
+{
+    if (seq == node->seq + 1) {
+        node->seq = seq;
+        return true;
+    }
+    txg_session_fault(s, node, "a message is missing or came twice");
+    return false;
+}
+
+static void take_logstart(struct txg_session *s, struct txg_node *node,
+                          const struct txg_msg_logstart *msg)
+{
+    struct txg_held *h = &node->held;
+    if (!follows(s, node, msg->seq))
+        return;
+    if (node->running || h->head == h->tail || h->items[h->head] != (size_t)msg->index) {
+        txg_session_fault(s, node, "it started a test that is not its next one");
+        return;
+    }
+    node->running = true;
+    txg_session_report_test(s, TXG_EVENT_TEST_START, node,
+                            txg_session_number(s, node, h->items[h->head]));
+}
+
+static bool is_running(const struct txg_node *node, int64_t index)
+{
+    return node->running && node->held.items[node->held.head] == (size_t)index;
+}
+
+static void take_output(struct txg_session *s, struct txg_node *node,
+                        const struct txg_msg_output *msg)
+{
+    if (!is_running(node, msg->index)) {
+        txg_session_fault(s, node, "output of a test that does not run");
+        return;
+    }
+    struct txg_event *e = txg_session_report_test(s, TXG_EVENT_TEST_OUTPUT, node,
+                                                  txg_session_number(s, node, (size_t)msg->index));
+    e->output.stream = (int)msg->stream;
+    e->output.tail = msg->tail;
+    e->output.data = msg->data;
+}
+
+static void take_testreport(struct txg_session *s, struct txg_node *node,
+                            const struct txg_msg_testreport *msg)
+{
+    if (!follows(s, node, msg->seq))
+        return;
+    if (!is_running(node, msg->index)) {
+        txg_session_fault(s, node, "a report of a test that does not run");
+        return;
+    }
+    node->running = false;
+    node->held.head++;
+    struct txg_event_point *points =
+        txg_session_keep(s, txg_xcalloc(msg->n_points, sizeof *points));
+    for (size_t i = 0; i < msg->n_points; i++)
+        points[i] = (struct txg_event_point){msg->points[i].name, msg->points[i].outcome,
+                                             msg->points[i].text};
+    struct txg_event_result result = {
+        .outcome = msg->outcome,
+        .start = s->now - s->began - msg->duration,
+        .duration = msg->duration,
+        .status = msg->status,
+        .signal = msg->signal,
+        .reason = msg->reason,
+        .dropped_out = msg->dropped_out,
+        .dropped_err = msg->dropped_err,
+        .leaked = msg->leaked,
+        .utime = msg->utime,
+        .stime = msg->stime,
+        .maxrss = msg->maxrss,
+        .points = points,
+        .n_points = msg->n_points,
+    };
+    if (result.start < 0)
+        result.start = 0;
+    txg_session_settle(s, node, txg_session_number(s, node, (size_t)msg->index), &result);
+    if (s->progress == TXG_DEALING)
+        s->scheduler->completed(&s->deal, node, msg->duration);
+}
+
+static void take_unscheduled(struct txg_session *s, struct txg_node *node,
+                             const struct txg_msg_indices *msg)
+{
+    if (!follows(s, node, msg->seq))
+        return;
+    for (size_t i = 0; i < msg->n_ranges; i++) {
+        for (int64_t k = 0; k < msg->ranges[i].count; k++) {
+            size_t index = (size_t)(msg->ranges[i].first + k);
+            if (is_running(node, (int64_t)index) || !txg_held_remove(&node->held, index)) {
+                txg_session_fault(s, node, "it gave back a test that it does not hold");
+                return;
+            }
+            if (s->config.dist != TXG_DIST_EACH)
+                txg_pending_push(&s->deal.pending, txg_session_number(s, node, index));
+        }
+    }
+}
+
+void txg_session_take_message(struct txg_session *s, struct txg_node *node,
+                              const struct txg_msg *msg)
+{
+    struct txg_event *e;
+    switch (msg->type) {
+    case TXG_MSG_WORKERREADY:
+        if (node->state != TXG_NODE_STARTING)
+            break;
+        node->state = TXG_NODE_READY;
+        e = txg_session_report(s, TXG_EVENT_GATEWAY_READY, node);
+        e->ready.arch = msg->workerready.arch;
+        e->ready.version = msg->workerready.version;
+        e->ready.cwd = msg->workerready.cwd;
+        e->ready.pid = msg->workerready.pid;
+        return;
+    case TXG_MSG_COLLECTREPORT:
+        s->collect_errors++;
+        e = txg_session_report(s, TXG_EVENT_COLLECT_ERROR, node);
+        e->test.nodeid = msg->collectreport.nodeid;
+        e->message.text = msg->collectreport.text;
+        return;
+    case TXG_MSG_COLLECTION:
+        take_collection(s, node, &msg->collection);
+        return;
+    case TXG_MSG_COLLECTIONFINISH:
+        take_collectionfinish(s, node, &msg->collectionfinish);
+        return;
+    case TXG_MSG_LOGSTART:
+        take_logstart(s, node, &msg->logstart);
+        return;
+    case TXG_MSG_OUTPUT:
+        take_output(s, node, &msg->output);
+        return;
+    case TXG_MSG_TESTREPORT:
+        take_testreport(s, node, &msg->testreport);
+        return;
+    case TXG_MSG_UNSCHEDULED:
+        take_unscheduled(s, node, &msg->indices);
+        return;
+    case TXG_MSG_WARNING:
+        txg_session_report_text(s, TXG_EVENT_WARNING, node, msg->text.text);
+        return;
+    case TXG_MSG_INTERNAL_ERROR:
+        s->internal_error = true;
+        txg_session_report_text(s, TXG_EVENT_INTERNAL_ERROR, node, msg->text.text);
+        txg_session_stop(s, txg_session_format(s, "internal error on %s", node->id));
+        return;
+    case TXG_MSG_WORKERFINISHED:
+        node->finished = true;
+        return;
+    default:
+        break;
+    }
+    txg_session_fault(s, node, txg_msg_name(msg->type));
+}
