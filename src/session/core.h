@@ -24,7 +24,8 @@ struct txg_session {
     const struct txg_tests **lanes; /* `each`: what an initial gateway's lane runs */
     size_t *lane_starts;            /* `each`: number of its first outcome */
     unsigned char *outcomes;        /* by number: enum txg_outcome, or TXG_OUTCOMES: none yet */
-    size_t total, done;
+    size_t n_outcomes;              /* numbers given out */
+    size_t total, done;             /* those that the run owes, and has */
     size_t counts[TXG_OUTCOMES];
     size_t collect_errors, failures, gateways_failed;
     long restarts;

@@ -69,7 +69,7 @@ struct txg_event {
     int64_t time;
     const struct txg_gateway_info *gateway;
     struct {
-        size_t number; /* dense from 0: one per outcome (in `each`: per test and gateway) */
+        size_t number;          /* one per outcome (in `each`: per test and gateway), unique */
         struct txg_span nodeid; /* any bytes: reporters make it printable */
         const char *suite;      /* name, or NULL */
     } test;

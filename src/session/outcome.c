@@ -4,21 +4,55 @@
 
 #include <string.h>
 
+/* In `each` a gateway does not owe a test that its labels rule out, unless no gateway may run it:
+ * then it must not go unnoticed. */
+#define NOT_OWED (TXG_OUTCOMES + 1)
+
+static bool is_allowed(const struct txg_session *s, size_t origin, size_t suite)
+{
+    return s->allowed[origin * s->config.n_suites + suite];
+}
+
+static bool is_allowed_somewhere(const struct txg_session *s, size_t suite)
+{
+    for (size_t g = 0; g < s->config.n_gateways; g++)
+        if (is_allowed(s, g, suite))
+            return true;
+    return false;
+}
+
+static void leave_out(struct txg_session *s)
+{
+    for (size_t g = 0; g < s->config.n_gateways; g++) {
+        const struct txg_tests *lane = s->lanes[g];
+        for (size_t i = 0; lane && i < lane->n; i++) {
+            size_t suite = lane->suites[i];
+            if (is_allowed(s, g, suite) || !is_allowed_somewhere(s, suite))
+                continue;
+            s->outcomes[s->lane_starts[g] + i] = NOT_OWED;
+            s->total--;
+        }
+    }
+}
+
 void txg_session_number_outcomes(struct txg_session *s)
 {
     if (s->config.dist == TXG_DIST_EACH) {
         for (size_t i = 0; i < s->config.n_gateways; i++) {
             s->lanes[i] = s->nodes[i]->tests;
-            s->lane_starts[i] = s->total;
-            s->total += s->lanes[i] ? s->lanes[i]->n : 0;
+            s->lane_starts[i] = s->n_outcomes;
+            s->n_outcomes += s->lanes[i] ? s->lanes[i]->n : 0;
         }
     } else {
-        s->total = s->catalog.n_tests;
-        for (size_t i = 0; i < s->total; i++)
+        s->n_outcomes = s->catalog.n_tests;
+        for (size_t i = 0; i < s->n_outcomes; i++)
             txg_pending_push(&s->deal.pending, i);
     }
-    s->outcomes = txg_xmalloc(s->total);
-    memset(s->outcomes, TXG_OUTCOMES, s->total);
+    s->total = s->n_outcomes;
+    s->outcomes = txg_xmalloc(s->n_outcomes);
+    memset(s->outcomes, TXG_OUTCOMES, s->n_outcomes);
+    if (s->config.dist == TXG_DIST_EACH)
+        leave_out(s);
 }
 
 size_t txg_session_number(const struct txg_session *s, const struct txg_node *node, size_t index)
@@ -44,16 +78,12 @@ struct txg_span txg_session_nodeid(const struct txg_session *s, size_t number)
     return txg_tests_nodeid(s->lanes[lane], number - s->lane_starts[lane]);
 }
 
-static const char *suite_name(const struct txg_session *s, size_t number)
+static size_t suite_of(const struct txg_session *s, size_t number)
 {
-    size_t suite;
-    if (s->config.dist == TXG_DIST_EACH) {
-        size_t lane = lane_of(s, number);
-        suite = s->lanes[lane]->suites[number - s->lane_starts[lane]];
-    } else {
-        suite = txg_catalog_suite(&s->catalog, number);
-    }
-    return s->suites[suite].name;
+    if (s->config.dist != TXG_DIST_EACH)
+        return txg_catalog_suite(&s->catalog, number);
+    size_t lane = lane_of(s, number);
+    return s->lanes[lane]->suites[number - s->lane_starts[lane]];
 }
 
 bool txg_session_is_settled(const struct txg_session *s, size_t number)
@@ -67,7 +97,7 @@ struct txg_event *txg_session_report_test(struct txg_session *s, enum txg_event_
     struct txg_event *e = txg_session_report(s, type, node);
     e->test.number = number;
     e->test.nodeid = txg_session_nodeid(s, number);
-    e->test.suite = suite_name(s, number);
+    e->test.suite = s->suites[suite_of(s, number)].name;
     return e;
 }
 
@@ -94,17 +124,15 @@ static const char *why_not_run(const struct txg_session *s, size_t number)
 {
     if (s->interrupts || s->limited || s->internal_error)
         return "the run was stopped";
-    size_t suite = s->config.dist == TXG_DIST_EACH ? 0 : txg_catalog_suite(&s->catalog, number);
-    for (size_t g = 0; g < s->config.n_gateways && s->config.dist != TXG_DIST_EACH; g++)
-        if (s->allowed[g * s->config.n_suites + suite])
-            return "no gateway was left to run it";
+    if (!is_allowed_somewhere(s, suite_of(s, number)))
+        return "no gateway has the labels that its suite needs";
     return s->config.dist == TXG_DIST_EACH ? "its gateway did not run it"
-                                           : "no gateway has the labels that its suite needs";
+                                           : "no gateway was left to run it";
 }
 
 void txg_session_settle_rest(struct txg_session *s)
 {
-    for (size_t i = 0; i < s->total; i++) {
+    for (size_t i = 0; i < s->n_outcomes; i++) {
         if (txg_session_is_settled(s, i))
             continue;
         struct txg_event_result result = {.outcome = TXG_NOT_RUN, .start = -1, .status = -1};
