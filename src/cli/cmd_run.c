@@ -110,12 +110,20 @@ static int complain(const char *command, const struct txg_err *err, int exit_cod
 static int close_outputs(struct outputs *out, int exit_code)
 {
     struct txg_err err;
+    if (out->screen)
+        txg_queue_sink_wait(out->screen);
+    if (out->jsonl)
+        txg_queue_sink_wait(out->jsonl);
     for (size_t i = 0; i < out->n; i++) {
         struct txg_reporter *r = out->reporters[i];
         if (r->ops->finish && r->ops->finish(r, &err) != 0)
             exit_code = complain("run", &err, TXG_EXIT_INTERNAL);
         r->ops->free(r);
     }
+    uint64_t dropped = out->screen ? txg_queue_sink_dropped(out->screen) : 0;
+    if (dropped)
+        fprintf(stderr, "txgate run: %llu bytes of progress were dropped while nobody read them\n",
+                (unsigned long long)dropped);
     if (out->screen)
         txg_queue_sink_free(out->screen, NULL); /* a closed pipe (| head) is the user's wish */
     if (out->jsonl && txg_queue_sink_free(out->jsonl, &err) != 0) {

@@ -18,8 +18,9 @@ struct txg_queue_sink {
     uv_thread_t thread;
     uv_mutex_t mutex; /* guards what follows */
     uv_cond_t more;
+    uv_cond_t less;
     struct txg_buf queue;
-    bool closing;
+    bool closing, waits;
     uint64_t dropped;
     int errnum; /* of the first write that failed; all later bytes are thrown away */
 };
@@ -57,6 +58,7 @@ static void run_thread(void *arg)
         mine = s->queue;
         s->queue = swap;
         int errnum = s->errnum;
+        uv_cond_signal(&s->less);
         uv_mutex_unlock(&s->mutex);
         if (errnum == 0)
             errnum = write_all(s->fd, txg_buf_data(&mine), txg_buf_len(&mine));
@@ -72,7 +74,9 @@ static void queue_write(struct txg_sink *sink, const void *data, size_t len)
 {
     struct txg_queue_sink *s = (struct txg_queue_sink *)sink;
     uv_mutex_lock(&s->mutex);
-    if (txg_buf_len(&s->queue) + len > TXG_SINK_MAX) {
+    while (s->waits && txg_buf_len(&s->queue) && txg_buf_len(&s->queue) + len > TXG_SINK_MAX)
+        uv_cond_wait(&s->less, &s->mutex);
+    if (!s->waits && txg_buf_len(&s->queue) + len > TXG_SINK_MAX) {
         s->dropped += len;
     } else {
         txg_buf_append(&s->queue, data, len);
@@ -88,6 +92,7 @@ struct txg_queue_sink *txg_queue_sink_new(int fd)
     s->fd = fd;
     uv_thread_options_t options = {.flags = UV_THREAD_HAS_STACK_SIZE, .stack_size = 64 * 1024};
     if (uv_mutex_init(&s->mutex) != 0 || uv_cond_init(&s->more) != 0 ||
+        uv_cond_init(&s->less) != 0 ||
         uv_thread_create_ex(&s->thread, &options, run_thread, s) != 0)
         txg_oom();
     return s;
@@ -96,6 +101,21 @@ struct txg_queue_sink *txg_queue_sink_new(int fd)
 struct txg_sink *txg_queue_sink_get(struct txg_queue_sink *s)
 {
     return &s->base;
+}
+
+void txg_queue_sink_wait(struct txg_queue_sink *s)
+{
+    uv_mutex_lock(&s->mutex);
+    s->waits = true;
+    uv_mutex_unlock(&s->mutex);
+}
+
+uint64_t txg_queue_sink_dropped(struct txg_queue_sink *s)
+{
+    uv_mutex_lock(&s->mutex);
+    uint64_t dropped = s->dropped;
+    uv_mutex_unlock(&s->mutex);
+    return dropped;
 }
 
 int txg_queue_sink_free(struct txg_queue_sink *s, struct txg_err *err)
@@ -113,6 +133,7 @@ int txg_queue_sink_free(struct txg_queue_sink *s, struct txg_err *err)
                          "%llu bytes of output were dropped while nobody read them",
                          (unsigned long long)s->dropped);
     uv_cond_destroy(&s->more);
+    uv_cond_destroy(&s->less);
     uv_mutex_destroy(&s->mutex);
     txg_buf_release(&s->queue);
     free(s);

@@ -5,16 +5,24 @@
 #ifndef TXG_CLI_SINK_H
 #define TXG_CLI_SINK_H
 
+#include <stdint.h>
+
 #include "src/base/err.h"
 #include "src/report/reporter.h"
 
-#define TXG_SINK_MAX (16u << 20) /* bytes queued; what comes on top is dropped, with a note */
+#define TXG_SINK_MAX (16u << 20) /* bytes queued; what comes on top while tests run is dropped */
 
 struct txg_queue_sink;
 
 /* The fd is borrowed. Threads that can't be started abort, as memory does. */
 struct txg_queue_sink *txg_queue_sink_new(int fd);
 struct txg_sink *txg_queue_sink_get(struct txg_queue_sink *s);
+
+/* Nothing runs any more that a wait could delay: from here on a full queue is waited for. */
+void txg_queue_sink_wait(struct txg_queue_sink *s);
+
+/* Bytes that were dropped so far. */
+uint64_t txg_queue_sink_dropped(struct txg_queue_sink *s);
 
 /* Waits until all is written (a reader that stands still is waited for, as any program does) and
  * frees. -1: something was dropped or could not be written. */

@@ -236,6 +236,23 @@ def test_a_suite_that_no_gateway_may_run_fails_the_run_with_the_reason(txgate, s
     assert "NOT RUN t/pass" in r.out and "no gateway has the labels that its suite needs" in r.out, r
 
 
+def test_a_slow_reader_gets_the_whole_report(txgate, tmp_path):
+    """More than the queue of the screen holds, read only after the run is over."""
+    for i in range(160):
+        script(tmp_path / "f" / f"t{i:03}",
+               "head -c 90000 /dev/zero | tr '\\0' x | fold -w 90\n"
+               "head -c 90000 /dev/zero | tr '\\0' y | fold -w 90 >&2; exit 1")
+    p = start(txgate, "run", "-n", "2", "--jsonl", "events", "f", cwd=tmp_path)
+    events, end = tmp_path / "events", time.monotonic() + 60
+    while not (events.exists() and "run_finish" in events.read_text()[-4000:]):
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    out, _ = p.communicate(timeout=60)
+    assert len(out) > 17 << 20
+    assert out.count("to run just this") == 160
+    assert "160 failed in" in out.splitlines()[-1]
+
+
 def test_help_and_version(txgate, suite):
     for command in ("run", "list"):
         r = txgate(command, "--help", cwd=suite)
