@@ -44,20 +44,17 @@ static int64_t now_us(void)
     return (int64_t)(uv_hrtime() / 1000);
 }
 
-/* The last word on a gateway: "<spec>: <text>". */
+/* The last word on a gateway. */
 static void down(struct txg_gateways *set, struct gateway *g, enum txg_gateway_end end,
                  const char *text)
 {
     if (g->state == DEAD)
         return;
-    bool named = end == TXG_GATEWAY_NOT_STARTED || end == TXG_GATEWAY_LOST;
-    TXG_AUTOFREE char *line =
-        named ? txg_xasprintf("%s: %s", g->spec->text, text) : txg_xstrdup(text);
     set->starting -= g->state < READY;
     g->state = DEAD;
     g->host = NULL;
     if (!set->closing)
-        set->config.on_down(set->config.user, (unsigned)(g - set->items), end, line);
+        set->config.on_down(set->config.user, (unsigned)(g - set->items), end, text);
 }
 
 static struct gateway *find(struct txg_gateways *set, const struct txg_host *h, uint32_t channel)

@@ -32,15 +32,16 @@ struct txg_gateways_config {
     int64_t connect_timeout; /* microseconds, from open to workerready */
     void *user;
     void (*on_message)(void *user, unsigned number, const struct txg_msg *msg);
-    /* The last call for this number. `text` is for people: step, reason, last words of stderr. */
+    /* The last call for this number. `text` is for people: step, reason, last words of
+     * stderr; who shows it adds the gateway and its spec. */
     void (*on_down)(void *user, unsigned number, enum txg_gateway_end end, const char *text);
     /* A log line of an agent, or a thing worth a warning. `host` names it. */
     void (*on_log)(void *user, const char *host, const char *level, const char *text);
     void (*on_closed)(void *user); /* after txg_gateways_close: every host has ended */
 };
 
-/* What a gateway is told when it opens, sent without waiting for any answer. `setup` holds encoded
- * payloads in order: workerinput, suite, files ..., collect. */
+/* What a gateway is told when it opens, sent without waiting for any answer: workerinput, suite,
+ * files ..., collect. */
 struct txg_gateway_setup {
     const struct txg_spec *spec; /* borrowed for the life of the set */
     const struct txg_msg *messages;
@@ -63,7 +64,5 @@ void txg_gateways_free(struct txg_gateways *set); /* after on_closed */
 
 /* True for the first gateway opened on its host: the one that sends its collection's records. */
 bool txg_gateways_is_new_host(const struct txg_gateways *set, const struct txg_spec *spec);
-
-/* Names, in messages: "gw1 (popen)". */
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "specs/fleet.h"
 #include "src/base/str.h"
 
 enum option_id {
@@ -231,7 +232,11 @@ static int apply(const struct definition *d, const char *value, struct txg_optio
     case OPT_TIMEOUT:
         return take_duration(d, value, true, &o->timeout, err);
     case OPT_HEARTBEAT:
-        return take_duration(d, value, false, &o->heartbeat, err);
+        if (take_duration(d, value, false, &o->heartbeat, err) != 0)
+            return -1;
+        if (o->heartbeat < TXG_HEARTBEAT_MIN || o->heartbeat > TXG_HEARTBEAT_MAX)
+            return bad_value(d, value, "10ms to 1h", err);
+        return 0;
     case OPT_CONNECT_TIMEOUT:
         return take_duration(d, value, false, &o->connect_timeout, err);
     case OPT_VERBOSE:

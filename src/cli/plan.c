@@ -104,6 +104,10 @@ static int choose_gateways(const struct txg_options *o, struct txg_plan *p, stru
     int n = 0;
     if (o->numprocesses && txg_parse_numprocesses(o->numprocesses, &n, err) != 0)
         return -1;
+    if (o->numprocesses && n == 0)
+        return txg_err_set(err, TXG_E_USAGE,
+                           "-n 0: expected a number from 1 or auto: tests run on gateways, one at "
+                           "a time with -n 1");
     if (txg_expand(&o->tx, n, &p->config, &p->gateways, err) != 0)
         return -1;
     for (size_t i = 0; i < p->gateways.n; i++)

@@ -253,6 +253,24 @@ def test_a_slow_reader_gets_the_whole_report(txgate, tmp_path):
     assert "160 failed in" in out.splitlines()[-1]
 
 
+@pytest.mark.parametrize("argv,words", [
+    (["-n", "0"], "expected a number from 1"),
+    (["--heartbeat", "1us"], "expected 10ms to 1h"),
+    (["--heartbeat", "9999h"], "expected 10ms to 1h"),
+])
+def test_values_that_make_no_sense_are_refused(txgate, suite, argv, words):
+    r = txgate("run", *argv, "t", cwd=suite)
+    assert r.code == 4 and words in r.err, r
+
+
+def test_a_gateway_that_cannot_start_names_its_spec_once(txgate, suite):
+    for command in ("run", "list"):
+        r = txgate(command, "--tx", "popen//chdir=/nope/x", "t", cwd=suite)
+        assert r.code == 6, r
+        line = next(l for l in (r.out + r.err).splitlines() if "No such file" in l)
+        assert line.count("popen//chdir=/nope/x") == 1 and "gw0" in line, line
+
+
 def test_help_and_version(txgate, suite):
     for command in ("run", "list"):
         r = txgate(command, "--help", cwd=suite)
