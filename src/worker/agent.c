@@ -44,6 +44,7 @@ struct agent {
     bool greeted; /* the controller's hello has come */
     struct txg_lease lease;
     int64_t began, pinged, ping_n;
+    int64_t listened; /* when the workers' sockets were last looked at */
     struct entry *workers;
     size_t n, cap;
     struct pollfd *fds;
@@ -226,6 +227,34 @@ static int take_hello(struct agent *a, const struct txg_msg_hello *hello)
     return 0;
 }
 
+static void ping_workers(struct agent *a, int64_t now)
+{
+    int64_t silence = a->lease.times.stop;
+    struct txg_msg msg = {.type = TXG_MSG_PING};
+    msg.ping.n = ++a->ping_n;
+    msg.ping.age = txg_lease_age(&a->lease, now);
+    msg.ping.heartbeat = a->lease.times.beat;
+    for (size_t i = 0; i < a->n; i++) {
+        struct entry *e = &a->workers[i];
+        if (now - e->heard >= silence) {
+            TXG_AUTOFREE char *text =
+                txg_xasprintf("no answer for %.3g s, killed", (double)(now - e->heard) / 1e6);
+            kill_worker(e, TXG_EXIT_FROZEN, text);
+            continue;
+        }
+        txg_mux_send(&e->link.mux, 0, &msg);
+        txg_link_flush(&e->link);
+    }
+    a->pinged = now;
+}
+
+/* Workers are pinged when an echo comes, so that their fence counts from the same moment as ours;
+ * without echoes now and then all the same: silence and age must be told. */
+static int64_t next_ping(const struct agent *a)
+{
+    return a->pinged + a->lease.times.beat + a->lease.times.beat / 2;
+}
+
 static int take_control(struct agent *a, const struct txg_msg *msg)
 {
     struct entry *e;
@@ -244,6 +273,7 @@ static int take_control(struct agent *a, const struct txg_msg *msg)
         return 0;
     case TXG_MSG_LEASE:
         txg_lease_echo(&a->lease, msg->beat.n);
+        ping_workers(a, txg_now());
         return 0;
     default:
         return -1;
@@ -355,27 +385,6 @@ static void reap(struct agent *a)
         txg_sweep_once(is_worker, a);
 }
 
-static void ping_workers(struct agent *a, int64_t now)
-{
-    int64_t silence = a->lease.times.stop;
-    struct txg_msg msg = {.type = TXG_MSG_PING};
-    msg.ping.n = ++a->ping_n;
-    msg.ping.age = txg_lease_age(&a->lease, now);
-    msg.ping.heartbeat = a->lease.times.beat;
-    for (size_t i = 0; i < a->n; i++) {
-        struct entry *e = &a->workers[i];
-        if (now - e->heard >= silence) {
-            TXG_AUTOFREE char *text =
-                txg_xasprintf("no answer for %.3g s, killed", (double)(now - e->heard) / 1e6);
-            kill_worker(e, TXG_EXIT_FROZEN, text);
-            continue;
-        }
-        txg_mux_send(&e->link.mux, 0, &msg);
-        txg_link_flush(&e->link);
-    }
-    a->pinged = now;
-}
-
 /* -1: the lease is lost for good. */
 static int keep_alive(struct agent *a, int64_t now)
 {
@@ -386,7 +395,7 @@ static int keep_alive(struct agent *a, int64_t now)
     struct txg_msg beat = {.type = TXG_MSG_BEAT};
     if (txg_lease_beat(&a->lease, now, &beat.beat.n))
         send_control(a, &beat);
-    if (now - a->pinged >= a->lease.times.beat)
+    if (now >= next_ping(a))
         ping_workers(a, now);
     return 0;
 }
@@ -416,20 +425,28 @@ static int64_t next_deadline(const struct agent *a, int64_t now)
     int64_t next = a->began + HELLO_LIMIT;
     if (a->greeted) {
         next = txg_lease_deadline(&a->lease, now);
-        if (a->pinged + a->lease.times.beat < next)
-            next = a->pinged + a->lease.times.beat;
+        if (next_ping(a) < next)
+            next = next_ping(a);
     }
     if (a->quiet_until > now && a->quiet_until < next)
         next = a->quiet_until;
     return next;
 }
 
+/* Silence is a worker's own only while this process listened: not while it was stopped or starved,
+ * and not while the link is behind and the workers are not read. */
+static void forgive_silence(struct agent *a, int64_t now, bool behind)
+{
+    bool paused = a->greeted && now - a->listened > a->lease.times.beat + a->lease.times.beat / 2;
+    a->listened = now;
+    if (paused || behind)
+        for (size_t i = 0; i < a->n; i++)
+            a->workers[i].heard = now;
+}
+
 static void wait_for_events(struct agent *a, int64_t now, const sigset_t *open_mask)
 {
     bool behind = txg_mux_unsent(&a->link.mux) > UNSENT_MAX;
-    if (behind)
-        for (size_t i = 0; i < a->n; i++)
-            a->workers[i].heard = now; /* it is we who do not listen */
     size_t n = fill_fds(a, !behind && now >= a->quiet_until);
     int64_t wait = next_deadline(a, now) - now;
     if (wait < 0 || child_changed)
@@ -476,6 +493,7 @@ static int serve(struct agent *a, const sigset_t *open_mask)
 {
     for (;;) {
         int64_t now = txg_now();
+        forgive_silence(a, now, txg_mux_unsent(&a->link.mux) > UNSENT_MAX);
         if (keep_alive(a, now) != 0)
             return EXIT_LINK;
         if (txg_link_flush(&a->link) != 0)
@@ -520,6 +538,7 @@ static void greet(struct agent *a, const char *token)
 int txg_agent_main(int in, int out, const char *token)
 {
     struct agent a = {.began = txg_now()};
+    a.listened = a.began;
     txg_sweep_prepare();
     signal(SIGPIPE, SIG_IGN);
     signal(SIGCHLD, on_sigchld);

@@ -333,7 +333,7 @@ def test_output_that_stands_still_delays_no_lease(txgate, tmp_path):
     """Nobody reads the pipe for longer than the lost time; the run goes on beneath."""
     for i in range(400):
         script(tmp_path / "t" / f"{'x' * 180}{i:03}", "exit 0")
-    p = start(txgate, "run", "-n", "1", "-v", "--heartbeat", "100ms", "t", cwd=tmp_path)
+    p = start(txgate, "run", "-n", "1", "-v", "--heartbeat", "300ms", "t", cwd=tmp_path)
     time.sleep(2)
     out, _ = p.communicate(timeout=30)
     assert p.returncode == 0, out[-2000:]

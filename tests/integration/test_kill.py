@@ -101,3 +101,22 @@ def test_worker_stopped(begun, txgate, tmp_path, outcomes):
     assert found.pop(victim)[0].outcome == "crashed", text
     assert all([f.outcome for f in fs] == ["passed"] for fs in found.values()), text
     assert len(found) == TESTS - 1, found
+
+
+def test_agent_stopped_for_a_while(txgate, suite, tmp_path, outcomes):
+    """A pause shorter than the lease loses nothing: the agent's silence is not its workers'."""
+    child = txgate.start("run", "--tx", "2*popen", "--dist", "load", "--heartbeat", "1s", "--jsonl",
+                         "events", *suite)
+    end = time.monotonic() + 20
+    while len(os.listdir(tmp_path / "started")) < 2 and time.monotonic() < end:
+        time.sleep(0.01)
+    agents, _ = processes.roles(txgate.mark, child.pid)
+    os.kill(agents[0], signal.SIGSTOP)
+    time.sleep(2.7)  # over the 2.5 s of a frozen worker, under kill (4 s) less one beat
+    os.kill(agents[0], signal.SIGCONT)
+    time.sleep(1.5)  # a round of pings, in which a worker would be killed
+    code, text = let_go(child, tmp_path)
+    found = outcomes(tmp_path / "events")
+    assert code == 0, text
+    assert {f.gateway for fs in found.values() for f in fs} <= {"gw0", "gw1"}, found
+    assert len(found) == TESTS and all([f.outcome for f in fs] == ["passed"] for fs in found.values())
