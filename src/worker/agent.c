@@ -18,8 +18,9 @@
 
 #include "gateway/wire/lease.h"
 #include "src/worker/link.h"
+#include "src/worker/spawn.h"
 #include "src/worker/sweep.h"
-#include "src/worker/worker.h"
+#include "src/worker/wait.h"
 
 #define UNSENT_MAX   (1u << 20) /* bytes on the link at which workers are no longer read */
 #define QUIET        2000       /* microseconds between two looks at the workers' sockets */
@@ -52,14 +53,6 @@ struct agent {
     int64_t quiet_until;
 };
 
-static volatile sig_atomic_t child_changed;
-
-static void on_sigchld(int signum)
-{
-    (void)signum;
-    child_changed = 1;
-}
-
 static void send_control(struct agent *a, const struct txg_msg *msg)
 {
     txg_mux_send(&a->link.mux, 0, msg);
@@ -83,118 +76,33 @@ static void send_exited(struct agent *a, uint32_t channel, enum txg_exit_cause c
     send_control(a, &msg);
 }
 
-/* In the new worker: the spec's nice, directory and environment, then the gateway's duties. */
-static int apply(const struct txg_msg_open *open, struct txg_strv *env, struct txg_err *err)
+static void close_links(void *user)
 {
-    errno = 0;
-    if (open->nice && nice((int)open->nice) == -1 && errno)
-        return txg_err_sys(err, errno, "nice %lld", (long long)open->nice);
-    if (open->chdir.len) {
-        char *dir = txg_xstrndup(open->chdir.data, open->chdir.len);
-        if (chdir(dir) != 0 && (errno != ENOENT || mkdir(dir, 0777) != 0 || chdir(dir) != 0))
-            return txg_err_sys(err, errno, "chdir %s", dir);
-        free(dir);
-    }
-    for (size_t i = 0; i < open->n_env; i++) {
-        char *name = txg_xstrndup(open->env[i].name.data, open->env[i].name.len);
-        char *value = txg_xstrndup(open->env[i].value.data, open->env[i].value.len);
-        txg_strv_setenv(env, name, value);
-        free(name);
-        free(value);
-    }
-    return 0;
-}
-
-extern char **environ;
-
-/* The first word on a new worker's socket, before any frame: 0, or what went wrong. */
-static void report_start(int fd, const char *text)
-{
-    struct txg_buf b = {0};
-    txg_buf_append(&b, text, strlen(text) + 1);
-    ssize_t n = send(fd, txg_buf_data(&b), txg_buf_len(&b), MSG_NOSIGNAL);
-    (void)n; /* an agent that is gone is seen at the first read */
-    txg_buf_release(&b);
-}
-
-static _Noreturn void become_worker(struct agent *a, int fd, const struct txg_msg_open *open)
-{
-    struct txg_strv *env = &(struct txg_strv){0};
-    struct txg_err err;
-    for (char **e = environ; *e; e++)
-        txg_strv_push(env, *e);
-    int64_t heartbeat = a->lease.times.beat;
-    txg_sweep_prepare();
-    int rc = apply(open, env, &err);
-    report_start(fd, rc == 0 ? "" : err.text);
-    if (rc != 0)
-        _exit(1);
-    uint32_t channel = open->channel;
+    struct agent *a = user;
     txg_link_close(&a->link);
     for (size_t i = 0; i < a->n; i++)
         txg_link_close(&a->workers[i].link);
-    struct txg_worker_config config = {fd, channel, heartbeat, env};
-    _exit(txg_worker_main(&config));
-}
-
-/* Waits for report_start: the fork and a chdir, nothing that may hang but a dead file system. */
-static int hear_start(int fd, char *text, size_t size)
-{
-    size_t n = 0;
-    while (n < size - 1) {
-        struct pollfd p = {.fd = fd, .events = POLLIN};
-        if (poll(&p, 1, 5000) <= 0) {
-            snprintf(text, size, "no answer from the new worker for 5 s");
-            return -1;
-        }
-        ssize_t got = recv(fd, text + n, 1, 0);
-        if (got <= 0) {
-            snprintf(text, size, "the new worker ended at once");
-            return -1;
-        }
-        if (text[n] == '\0')
-            return n == 0 ? 0 : -1;
-        n++;
-    }
-    text[n] = '\0';
-    return -1;
 }
 
 static void open_worker(struct agent *a, const struct txg_msg_open *open)
 {
-    char text[TXG_ERR_TEXT_MAX];
-    int fds[2];
+    struct txg_err err;
     if (find_channel(a, open->channel) || a->n >= CHANNELS_MAX) {
         send_exited(a, open->channel, TXG_EXIT_NOT_STARTED, "the channel is taken");
         return;
     }
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0) {
-        const char *hint = errno == EMFILE ? " (raise `ulimit -n`)" : "";
-        snprintf(text, sizeof text, "socketpair: %s%s", strerror(errno), hint);
-        send_exited(a, open->channel, TXG_EXIT_NOT_STARTED, text);
-        return;
-    }
-    pid_t pid = fork();
-    if (pid == 0) {
-        close(fds[0]);
-        become_worker(a, fds[1], open);
-    }
-    int errnum = errno;
-    close(fds[1]);
-    if (pid < 0 || hear_start(fds[0], text, sizeof text) != 0) {
-        if (pid < 0)
-            snprintf(text, sizeof text, "fork: %s", strerror(errnum));
-        else
-            kill(pid, SIGKILL);
-        close(fds[0]);
-        send_exited(a, open->channel, TXG_EXIT_NOT_STARTED, text);
+    struct txg_spawn spawn = {open, a->lease.times.beat, close_links, a};
+    int fd;
+    pid_t pid = txg_spawn_worker(&spawn, &fd, &err);
+    if (pid < 0) {
+        send_exited(a, open->channel, TXG_EXIT_NOT_STARTED, err.text);
         return;
     }
     a->workers = txg_grow(a->workers, a->n, &a->cap, sizeof *a->workers);
     struct entry *e = &a->workers[a->n++];
     *e = (struct entry){
         .pid = pid, .channel = open->channel, .heard = txg_now(), .cause = TXG_EXIT_STATUS};
-    txg_link_init(&e->link, fds[0], fds[0]);
+    txg_link_init(&e->link, fd, fd);
     struct txg_msg msg = {.type = TXG_MSG_OPENED};
     msg.opened.channel = open->channel;
     msg.opened.pid = pid;
@@ -444,17 +352,11 @@ static void forgive_silence(struct agent *a, int64_t now, bool behind)
             a->workers[i].heard = now;
 }
 
-static void wait_for_events(struct agent *a, int64_t now, const sigset_t *open_mask)
+static void wait_for_events(struct agent *a, int64_t now)
 {
     bool behind = txg_mux_unsent(&a->link.mux) > UNSENT_MAX;
     size_t n = fill_fds(a, !behind && now >= a->quiet_until);
-    int64_t wait = next_deadline(a, now) - now;
-    if (wait < 0 || child_changed)
-        wait = 0;
-    struct timespec timeout = {wait / 1000000, wait % 1000000 * 1000};
-    if (ppoll(a->fds, n, &timeout, open_mask) < 0)
-        for (size_t i = 0; i < n; i++)
-            a->fds[i].revents = 0;
+    txg_wait(a->fds, n, next_deadline(a, now));
 }
 
 static int read_link(struct agent *a)
@@ -489,7 +391,7 @@ static void read_workers(struct agent *a, size_t n, int64_t now)
         a->quiet_until = now + QUIET;
 }
 
-static int serve(struct agent *a, const sigset_t *open_mask)
+static int serve(struct agent *a)
 {
     for (;;) {
         int64_t now = txg_now();
@@ -499,15 +401,13 @@ static int serve(struct agent *a, const sigset_t *open_mask)
         if (txg_link_flush(&a->link) != 0)
             return EXIT_LINK;
         size_t n = a->n;
-        wait_for_events(a, now, open_mask);
+        wait_for_events(a, now);
         now = txg_now();
         read_workers(a, n, now);
         if (a->fds[0].revents & (POLLIN | POLLHUP | POLLERR) && read_link(a) != 0)
             return a->greeted ? EXIT_LINK : EXIT_PROTOCOL;
-        if (child_changed) {
-            child_changed = 0;
+        if (txg_wait_child_changed())
             reap(a);
-        }
     }
 }
 
@@ -540,16 +440,10 @@ int txg_agent_main(int in, int out, const char *token)
     struct agent a = {.began = txg_now()};
     a.listened = a.began;
     txg_sweep_prepare();
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGCHLD, on_sigchld);
-    sigset_t blocked, open_mask;
-    sigemptyset(&open_mask);
-    sigemptyset(&blocked);
-    sigaddset(&blocked, SIGCHLD);
-    sigprocmask(SIG_BLOCK, &blocked, NULL);
+    txg_wait_prepare();
     txg_link_init(&a.link, in, out);
     greet(&a, token);
-    int status = serve(&a, &open_mask);
+    int status = serve(&a);
     txg_sweep_all(SWEEP_LIMIT, NULL);
     txg_link_close(&a.link);
     for (size_t i = 0; i < a.n; i++) {

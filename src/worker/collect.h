@@ -5,7 +5,7 @@
  * A path that exists is taken as it is, even where it holds characters of a pattern. A directory
  * gives its executables: regular files that we may execute, in it and below, sorted by bytes,
  * without what is hidden, without directories behind symbolic links, and without shared libraries
- * (`*.so`, `*.so.*`), which compilers make executable. A pattern (glob(3)) gives the executables
+ * (`*.so`, `*.so.*`), which compilers make executable. A pattern (wildcard.h) gives the executables
  * among its matches and passes over other files. A file that is named counts always: where it
  * can't be run, that is an error.
  *

@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,7 +13,7 @@
 #include "src/base/buf.h"
 #include "src/base/str.h"
 #include "src/worker/collect.h"
-#include "src/worker/dir.h"
+#include "src/worker/wildcard.h"
 
 void txg_find_release(struct txg_find *f)
 {
@@ -112,25 +111,70 @@ void txg_find_in_directory(struct txg_find *f, const char *path)
     sort(f);
 }
 
+struct match { /* of one pattern, on its way down the directories */
+    struct txg_find *find;
+    struct txg_buf path; /* what of it is known */
+};
+
+static void take_match(struct txg_find *f, const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0)
+        txg_strv_push(&f->paths, path);
+    else
+        f->passed_over++;
+}
+
+/* Appends a component without its escapes. */
+static void append_plain(struct txg_buf *path, const char *part, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (part[i] == '\\' && i + 1 < len)
+            i++;
+        txg_buf_putc(path, part[i]);
+    }
+}
+
+/* `rest` begins with the '/' in front of the next component, or is empty. */
+static void match(struct match *m, const char *rest)
+{
+    size_t len = *rest ? strcspn(rest + 1, "/") : 0, front = txg_buf_len(&m->path);
+    if (*rest == '\0') {
+        if (access(txg_buf_cstr(&m->path), F_OK) == 0)
+            take_match(m->find, txg_buf_cstr(&m->path));
+        return;
+    }
+    if (!txg_wildcard_is_magic(rest + 1, len)) {
+        txg_buf_putc(&m->path, '/');
+        append_plain(&m->path, rest + 1, len);
+        match(m, rest + 1 + len);
+        m->path.tail = m->path.head + front;
+        return;
+    }
+    DIR *d = opendir(front ? txg_buf_cstr(&m->path) : "/");
+    if (!d)
+        return; /* no such directory or not ours to read: no match, as in a shell */
+    TXG_AUTOFREE char *part = txg_xstrndup(rest + 1, len);
+    const struct dirent *entry;
+    txg_buf_putc(&m->path, '/');
+    while ((entry = readdir(d)) && room(m->find)) {
+        bool dots = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+        if (dots || txg_wildcard_hides(part, entry->d_name) ||
+            !txg_wildcard_match(part, entry->d_name))
+            continue;
+        txg_buf_puts(&m->path, entry->d_name);
+        match(m, rest + 1 + len);
+        m->path.tail = m->path.head + front + 1;
+    }
+    m->path.tail = m->path.head + front;
+    closedir(d);
+}
+
 void txg_find_matches(struct txg_find *f, const char *pattern)
 {
-    glob_t g = {0};
-    struct txg_dir dir = {0};
-    int rc = glob(pattern, GLOB_NOSORT, NULL, &g);
-    if (rc == GLOB_NOSPACE)
-        txg_oom();
-    for (size_t i = 0; rc == 0 && i < g.gl_pathc && room(f); i++) {
-        struct stat st;
-        const char *name;
-        int at = txg_dir_at(&dir, g.gl_pathv[i], &name);
-        if (fstatat(at, name, &st, 0) == 0 && S_ISREG(st.st_mode) &&
-            faccessat(at, name, X_OK, 0) == 0)
-            txg_strv_push(&f->paths, g.gl_pathv[i]);
-        else
-            f->passed_over++;
-    }
-    txg_dir_release(&dir);
-    globfree(&g);
+    struct match m = {.find = f};
+    match(&m, pattern);
+    txg_buf_release(&m.path);
     sort(f);
 }
 

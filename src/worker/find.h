@@ -1,5 +1,5 @@
 /*
- * The executables that a directory or a glob(3) pattern gives.
+ * The executables that a directory or a pattern gives.
  */
 #ifndef TXG_WORKER_FIND_H
 #define TXG_WORKER_FIND_H

@@ -3,7 +3,6 @@
 #include "src/worker/pattern.h"
 
 #include <ctype.h>
-#include <fnmatch.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "src/base/str.h"
+#include "src/worker/wildcard.h"
 
 /* What stands between two slashes: text, value, text, value, ..., text. */
 struct txg_pattern_part {
@@ -238,15 +238,20 @@ int txg_pattern_init(struct txg_pattern *p, const char *raw, const struct txg_pa
     return 0;
 }
 
+/* In a component without a pattern a '\\' is a character of the name. */
+static bool matches(const struct txg_pattern_part *part, const char *text, const char *name)
+{
+    return part->magic ? txg_wildcard_match(text, name) : strcmp(text, name) == 0;
+}
+
 /* Appends `name` without what the values stand for in it: from the text at `i` on, finds where each
  * value must stand so that the rest still matches. */
 static bool cut_values(const struct txg_pattern_part *part, size_t i, const char *name,
                        struct txg_buf *out)
 {
-    int flags = part->magic ? 0 : FNM_NOESCAPE;
     const char *text = part->glob.items[i];
     if (i + 1 == part->glob.n) {
-        if (fnmatch(text, name, flags) != 0)
+        if (!matches(part, text, name))
             return false;
         txg_buf_puts(out, name);
         return true;
@@ -261,7 +266,7 @@ static bool cut_values(const struct txg_pattern_part *part, size_t i, const char
     for (const char *at = strstr(name, value); at; at = strstr(at + 1, value)) {
         TXG_AUTOFREE char *front = txg_xstrndup(name, (size_t)(at - name));
         size_t held = out->tail;
-        if (fnmatch(text, front, flags) != 0)
+        if (!matches(part, text, front))
             continue;
         txg_buf_puts(out, front);
         if (cut_values(part, i + 2, at + len, out))

@@ -27,9 +27,9 @@ struct txg_pattern {
     const struct txg_pattern *root; /* borrowed; NULL for a root */
     bool absolute;                  /* the user wrote an absolute path */
     bool filled;                    /* holds a placeholder */
-    bool magic;                     /* glob(3) would see more in it than a path */
+    bool magic;                     /* it is more than a path: src/worker/wildcard.h */
     char *literal;                  /* owned: the absolute path, placeholders filled in */
-    char *glob; /* owned: the same for glob(3), what is no pattern escaped; NULL without magic */
+    char *glob; /* owned: the same as a pattern, what is none escaped; NULL without magic */
 };
 
 /* The directory that a suite's relative patterns start in. `path` is relative to `cwd`; it has no

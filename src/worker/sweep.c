@@ -72,11 +72,8 @@ static pid_t parent_of(const char *name)
     ssize_t n = read(fd, text, sizeof text - 1);
     close(fd);
     text[n > 0 ? n : 0] = '\0';
-    char *end = strrchr(text, ')');
-    long parent = -1;
-    if (!end || sscanf(end + 1, " %*c %ld", &parent) != 1)
-        return -1;
-    return (pid_t)parent;
+    const char *end = strrchr(text, ')'); /* then " S 123", the state and the parent */
+    return end && strlen(end) > 4 ? (pid_t)strtol(end + 4, NULL, 10) : -1;
 }
 
 static void visit_children(visit_fn *visit, void *user)

@@ -1,0 +1,136 @@
+#include "config.h"
+
+#include "src/worker/reporting.h"
+
+#include <stdlib.h>
+#include <sys/wait.h>
+
+#define RECORDS_MAX   2048u         /* in one collection{} message */
+#define RECORDS_BYTES (512u * 1024) /* and of their nodeids */
+#define OUTPUT_PIECE  (TXG_FRAME_BULK / 2)
+
+void txg_reporting_send(struct txg_reporting *r, const struct txg_msg *msg)
+{
+    txg_mux_send(r->mux, r->channel, msg);
+}
+
+void txg_reporting_internal_error(struct txg_reporting *r, const char *text)
+{
+    struct txg_msg msg = {.type = TXG_MSG_INTERNAL_ERROR};
+    msg.text.text = txg_span_cstr(text);
+    txg_reporting_send(r, &msg);
+}
+
+void txg_reporting_collect_errors(struct txg_reporting *r, const struct txg_collection *c)
+{
+    for (size_t i = 0; i < c->n_errors; i++) {
+        struct txg_msg msg = {.type = TXG_MSG_COLLECTREPORT};
+        msg.collectreport.nodeid = txg_span_cstr(c->errors[i].nodeid);
+        msg.collectreport.text = txg_span_cstr(c->errors[i].text);
+        txg_reporting_send(r, &msg);
+    }
+}
+
+static void send_records(struct txg_reporting *r, const struct txg_collection *c)
+{
+    struct txg_msg_record *records = txg_xcalloc(RECORDS_MAX, sizeof *records);
+    for (size_t first = 0; first < c->n_items;) {
+        size_t n = 0, bytes = 0;
+        while (first + n < c->n_items && n < RECORDS_MAX && bytes < RECORDS_BYTES) {
+            const struct txg_item *item = &c->items[first + n];
+            records[n].suite = (int64_t)item->suite;
+            records[n].nodeid = txg_span_cstr(item->nodeid);
+            bytes += records[n++].nodeid.len;
+        }
+        struct txg_msg msg = {.type = TXG_MSG_COLLECTION};
+        msg.collection.first = (int64_t)first;
+        msg.collection.records = records;
+        msg.collection.n_records = n;
+        txg_reporting_send(r, &msg);
+        first += n;
+    }
+    free(records);
+}
+
+void txg_reporting_collection(struct txg_reporting *r, const struct txg_collection *c, bool records)
+{
+    if (records)
+        send_records(r, c);
+    struct txg_msg msg = {.type = TXG_MSG_COLLECTIONFINISH};
+    msg.collectionfinish.count = (int64_t)c->n_items;
+    msg.collectionfinish.digest = c->digest;
+    txg_reporting_send(r, &msg);
+}
+
+void txg_reporting_logstart(struct txg_reporting *r, int64_t index, int64_t time)
+{
+    struct txg_msg msg = {.type = TXG_MSG_LOGSTART};
+    msg.logstart.seq = ++r->seq;
+    msg.logstart.index = index;
+    msg.logstart.time = time;
+    txg_reporting_send(r, &msg);
+}
+
+static void send_stream(struct txg_reporting *r, int64_t index, int stream,
+                        const struct txg_capture *c)
+{
+    struct txg_span parts[3] = {txg_span(txg_buf_data(&c->head), txg_buf_len(&c->head))};
+    int n = 1 + txg_capture_tail(c, parts + 1);
+    for (int i = 0; i < n; i++) {
+        for (size_t at = 0; at < parts[i].len; at += OUTPUT_PIECE) {
+            struct txg_msg msg = {.type = TXG_MSG_OUTPUT};
+            size_t len = parts[i].len - at;
+            msg.output.index = index;
+            msg.output.stream = stream;
+            msg.output.tail = i == 1 && at == 0 && txg_capture_dropped(c) > 0;
+            msg.output.data = txg_span(parts[i].data + at, len < OUTPUT_PIECE ? len : OUTPUT_PIECE);
+            txg_reporting_send(r, &msg);
+        }
+    }
+}
+
+static int64_t microseconds(struct timeval t)
+{
+    return (int64_t)t.tv_sec * 1000000 + t.tv_usec;
+}
+
+static void fill_points(struct txg_msg_testreport *out, const struct txg_verdict *v)
+{
+    out->points = txg_xcalloc(v->n_points, sizeof *out->points);
+    size_t bytes = 0;
+    for (size_t i = 0; i < v->n_points && bytes < TXG_FRAME_PAYLOAD_MAX / 2; i++) {
+        const struct txg_harness_point *p = &v->points[i];
+        out->points[out->n_points++] =
+            (struct txg_msg_point){txg_span_cstr(p->name), p->outcome, txg_span_cstr(p->text)};
+        bytes += out->points[i].name.len + out->points[i].text.len + 16;
+    }
+}
+
+void txg_reporting_test(struct txg_reporting *r, const struct txg_reporting_test *test)
+{
+    const struct txg_child *child = test->child;
+    const struct txg_verdict *v = test->verdict;
+    bool quiet = v->outcome == TXG_PASSED || v->outcome == TXG_SKIPPED ||
+                 v->outcome == TXG_XFAILED || v->outcome == TXG_XPASSED;
+    for (int i = 0; i < 2 && (!quiet || test->keep_output); i++)
+        send_stream(r, test->index, i + 1, &child->captures[i]);
+    struct txg_msg msg = {.type = TXG_MSG_TESTREPORT};
+    struct txg_msg_testreport *out = &msg.testreport;
+    out->seq = ++r->seq;
+    out->index = test->index;
+    out->outcome = v->outcome;
+    out->start = test->started;
+    out->duration = test->ended - test->started;
+    out->status = child->ended && WIFEXITED(child->status) ? WEXITSTATUS(child->status) : -1;
+    out->signal = child->ended && WIFSIGNALED(child->status) ? WTERMSIG(child->status) : 0;
+    out->reason = txg_span(txg_buf_data(&v->reason), txg_buf_len(&v->reason));
+    out->dropped_out = (int64_t)txg_capture_dropped(&child->captures[0]);
+    out->dropped_err = (int64_t)txg_capture_dropped(&child->captures[1]);
+    out->leaked = (int64_t)child->leaked;
+    out->utime = microseconds(child->usage.ru_utime);
+    out->stime = microseconds(child->usage.ru_stime);
+    out->maxrss = (int64_t)child->usage.ru_maxrss * 1024;
+    fill_points(out, v);
+    txg_reporting_send(r, &msg);
+    free(out->points);
+}

@@ -1,0 +1,45 @@
+/*
+ * What a worker says of its collection and of its tests: from its own structs to messages on its
+ * channel, docs/protocol.md sections 3 and 5.
+ */
+#ifndef TXG_WORKER_REPORTING_H
+#define TXG_WORKER_REPORTING_H
+
+#include "gateway/wire/mux.h"
+#include "src/worker/child.h"
+#include "src/worker/collect.h"
+#include "src/worker/harness.h"
+
+struct txg_reporting {
+    struct txg_mux *mux; /* borrowed */
+    uint32_t channel;
+    int64_t seq; /* of the last message that changed a test's state */
+};
+
+/* On the worker's channel. */
+void txg_reporting_send(struct txg_reporting *r, const struct txg_msg *msg);
+
+/* Something is wrong that no test is to blame for: the controller ends the run with status 3. */
+void txg_reporting_internal_error(struct txg_reporting *r, const char *text);
+
+/* What could not be collected. */
+void txg_reporting_collect_errors(struct txg_reporting *r, const struct txg_collection *c);
+
+/* Count and digest, with the records in front of them where they are wanted. */
+void txg_reporting_collection(struct txg_reporting *r, const struct txg_collection *c,
+                              bool records);
+
+void txg_reporting_logstart(struct txg_reporting *r, int64_t index, int64_t time);
+
+struct txg_reporting_test {
+    int64_t index;
+    int64_t started, ended; /* microseconds of txg_now */
+    bool keep_output;       /* also of a test that passed */
+    const struct txg_child *child;
+    const struct txg_verdict *verdict;
+};
+
+/* The output where it is wanted, then the report. */
+void txg_reporting_test(struct txg_reporting *r, const struct txg_reporting_test *test);
+
+#endif
