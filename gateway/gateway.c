@@ -173,10 +173,15 @@ static void on_lost(void *user, struct txg_host *h, bool was_up, const char *tex
 {
     struct txg_gateways *set = user;
     (void)was_up;
-    for (size_t i = 0; i < set->n; i++)
-        if (set->items[i].host == h)
-            down(set, &set->items[i],
-                 set->items[i].state == READY ? TXG_GATEWAY_LOST : TXG_GATEWAY_NOT_STARTED, text);
+    for (size_t i = 0; i < set->n; i++) {
+        struct gateway *g = &set->items[i];
+        if (g->host != h)
+            continue;
+        /* An agent that has not obeyed close either: what came first is the cause. */
+        TXG_AUTOFREE char *both = g->fault ? txg_xasprintf("%s; then %s", g->fault, text) : NULL;
+        down(set, g, g->state == READY ? TXG_GATEWAY_LOST : TXG_GATEWAY_NOT_STARTED,
+             both ? both : text);
+    }
 }
 
 static void on_tick_closed(uv_handle_t *handle)
