@@ -2,9 +2,8 @@
 
 #include "src/session/scheduler.h"
 
-#define SLOW                                                                                       \
-    100000 /* microseconds: a node that takes this long for a test gets no more than two           \
-            */
+/* A node whose test took this long, in microseconds, gets no more than two. */
+#define SLOW 100000
 
 static size_t at_least_two(size_t n)
 {

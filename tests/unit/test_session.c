@@ -1,0 +1,441 @@
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/lib/suite.h"
+#include "tests/unit/drive.h"
+
+static void expect(struct drive *d, const char *wanted)
+{
+    const char *got = drive_take(d);
+    CU_ASSERT_STRING_EQUAL(got, wanted);
+    if (strcmp(got, wanted) != 0)
+        printf("\n  wanted %s\n  got    %s\n", wanted, got);
+}
+
+static void load_deals_as_xdist(void)
+{
+    struct drive d;
+    struct txg_session_config config = drive_config(TXG_DIST_LOAD, 2);
+    drive_begin(&d, &config);
+    expect(&d, "");
+    drive_collect(&d, 0, "abcdefgh");
+    expect(&d, "gw0 sendcollection; collected gw0 8");
+    drive_collect(&d, 1, "abcdefgh"); /* the same: nobody asks for its records */
+    expect(&d, "collected gw1 8; scheduling LoadScheduling 8; gw0 runtests 0+2; gw1 runtests 2+2");
+    drive_pass(&d, 0, 0);
+    expect(&d, "start gw0 a; gw0 a passed; gw0 runtests 4");
+    drive_pass(&d, 1, 2);
+    expect(&d, "start gw1 c; gw1 c passed; gw1 runtests 5");
+    drive_pass(&d, 0, 1);
+    expect(&d, "start gw0 b; gw0 b passed; gw0 runtests 6");
+    drive_pass(&d, 0, 4);
+    expect(&d, "start gw0 e; gw0 e passed; gw0 runtests 7");
+    drive_pass(&d, 1, 3);
+    expect(&d, "start gw1 d; gw1 d passed; gw1 shutdown");
+    drive_pass(&d, 1, 5);
+    drive_finished(&d, 1);
+    expect(&d, "start gw1 f; gw1 f passed");
+    drive_pass(&d, 0, 6);
+    expect(&d, "start gw0 g; gw0 g passed; gw0 shutdown");
+    drive_pass(&d, 0, 7);
+    drive_finished(&d, 0);
+    expect(&d, "start gw0 h; gw0 h passed; finish 0");
+    drive_release(&d);
+}
+
+static void each_sends_everything_to_everyone(void)
+{
+    struct drive d;
+    struct txg_session_config config = drive_config(TXG_DIST_EACH, 2);
+    drive_begin(&d, &config);
+    drive_collect(&d, 1, "ab");
+    drive_collect(&d, 0, "c"); /* they need not agree */
+    expect(&d, "gw1 sendcollection; collected gw1 2; gw0 sendcollection; collected gw0 1; "
+               "scheduling EachScheduling 3; gw0 runtests 0; gw0 shutdown; gw1 runtests 0+2; "
+               "gw1 shutdown");
+    drive_pass(&d, 0, 0);
+    drive_finished(&d, 0);
+    drive_start(&d, 1, 0);
+    drive_take(&d);
+    drive_down(&d, 1, TXG_DOWN_CRASHED);
+    expect(&d, "gw1 a crashed; down gw1; replace gw1 by gw2");
+    drive_collect(&d, 2, "ab");
+    expect(&d, "collected gw2 2; gw2 runtests 1; gw2 shutdown");
+    drive_pass(&d, 2, 1);
+    drive_finished(&d, 2);
+    expect(&d, "start gw2 b; gw2 b passed; finish 1");
+    drive_release(&d);
+}
+
+static void a_replacement_with_other_tests_gets_none(void)
+{
+    struct drive d;
+    struct txg_session_config config = drive_config(TXG_DIST_EACH, 1);
+    drive_begin(&d, &config);
+    drive_collect(&d, 0, "ab");
+    drive_start(&d, 0, 0);
+    drive_down(&d, 0, TXG_DOWN_LOST);
+    drive_take(&d);
+    drive_collect(&d, 1, "xy");
+    expect(&d,
+           "gw1 sendcollection; collected gw1 2; warning gw1: gw1 collected other tests than the "
+           "gateway it replaces; gw1 shutdown");
+    drive_finished(&d, 1);
+    expect(&d, "gw0 b not run (its gateway did not run it); finish 6");
+    drive_release(&d);
+
+    config.dist = TXG_DIST_LOAD;
+    drive_begin(&d, &config);
+    drive_collect(&d, 0, "ab");
+    drive_start(&d, 0, 0);
+    drive_down(&d, 0, TXG_DOWN_LOST);
+    drive_take(&d);
+    drive_collect(&d, 1, "xy");
+    expect(&d, "gw1 sendcollection; warning gw1: gw1 collected other tests than the rest; "
+               "gw1 shutdown");
+    drive_finished(&d, 1);
+    expect(&d, "- b not run (no gateway was left to run it); finish 6");
+    drive_release(&d);
+}
+
+static void tests_are_known_by_name_not_by_place(void)
+{
+    struct drive d;
+    struct txg_session_config config = drive_config(TXG_DIST_LOAD, 2);
+    drive_begin(&d, &config);
+    drive_collect(&d, 0, "abcd");
+    drive_take(&d);
+    drive_collect(&d, 1, "dcbx"); /* c and d are 1 and 0 there, x is nowhere else */
+    expect(&d,
+           "gw1 sendcollection; collected gw1 4; scheduling LoadScheduling 5; gw0 runtests 0+2; "
+           "gw1 runtests 1 0; gw0 shutdown");
+    drive_pass(&d, 0, 0);
+    drive_pass(&d, 1, 1);
+    expect(&d, "start gw0 a; gw0 a passed; start gw1 c; gw1 c passed; gw1 runtests 3");
+    drive_release(&d);
+}
+
+static void strict_wants_equal_collections(void)
+{
+    struct drive d;
+    struct txg_session_config config = drive_config(TXG_DIST_LOAD, 2);
+    config.strict_collection = true;
+    drive_begin(&d, &config);
+    drive_collect(&d, 0, "ab");
+    drive_collect(&d, 1, "abc");
+    expect(
+        &d,
+        "gw0 sendcollection; collected gw0 2; gw1 sendcollection; collected gw1 3; collect error "
+        "gw1: Different tests were collected between gw0 (2) and gw1 (3); `txgate list` shows "
+        "both; gw0 shutdown; gw1 shutdown");
+    drive_finished(&d, 0);
+    drive_finished(&d, 1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(drive_take(&d), "finish 1"));
+    drive_release(&d);
+}
+
+/* A gateway that holds 0 of "ab", of which 0 may run. */
+static void begin_faulty(struct drive *d, bool running)
+{
+    struct txg_session_config config = drive_config(TXG_DIST_LOAD, 1);
+    drive_begin(d, &config);
+    drive_collect(d, 0, "abcd");
+    if (running)
+        drive_start(d, 0, 0);
+    drive_take(d);
+}
+
+static void expect_closed(struct drive *d, const char *why)
+{
+    char wanted[256];
+    snprintf(wanted, sizeof wanted,
+             "warning gw0: gw0 broke the protocol and is closed: %s; close gw0", why);
+    expect(d, wanted);
+    drive_start(d, 0, 1); /* it is no longer believed */
+    expect(d, "");
+    drive_release(d);
+}
+
+static void what_a_gateway_cannot_have_meant(void)
+{
+    struct drive d;
+    struct txg_msg_record record = {0, {"a", 1}}, stranger = {7, {"a", 1}};
+    struct txg_msg_record twice[] = {record, record};
+    struct txg_msg msg = {.type = TXG_MSG_COLLECTION};
+
+    begin_faulty(&d, false);
+    drive_start(&d, 0, 3);
+    drive_start(&d, 0, 3);
+    expect_closed(&d, "it started a test that is not its next one");
+    begin_faulty(&d, true);
+    drive_start(&d, 0, 1);
+    expect_closed(&d, "it started a test that is not its next one");
+    begin_faulty(&d, true);
+    drive_report(&d, 0, 1, TXG_PASSED);
+    expect_closed(&d, "a report of a test that does not run");
+    begin_faulty(&d, true);
+    d.seq[0]++;
+    drive_report(&d, 0, 0, TXG_PASSED);
+    expect_closed(&d, "a message is missing or came twice");
+    begin_faulty(&d, false);
+    d.seq[0]--;
+    drive_start(&d, 0, 0);
+    expect_closed(&d, "a message is missing or came twice");
+    begin_faulty(&d, false);
+    d.seq[0]--;
+    drive_unscheduled(&d, 0, 0, 1);
+    expect_closed(&d, "a message is missing or came twice");
+    begin_faulty(&d, true);
+    drive_unscheduled(&d, 0, 0, 1);
+    expect_closed(&d, "it gave back a test that it does not hold");
+    begin_faulty(&d, false);
+    drive_message(&d, 0, &(struct txg_msg){.type = TXG_MSG_OUTPUT});
+    expect_closed(&d, "output of a test that does not run");
+    begin_faulty(&d, false);
+    drive_message(&d, 0, &msg);
+    expect_closed(&d, "a second collection");
+    begin_faulty(&d, false);
+    drive_message(&d, 0, &(struct txg_msg){.type = TXG_MSG_COLLECTIONFINISH});
+    expect_closed(&d, "a second collection");
+    begin_faulty(&d, false);
+    drive_ready(&d, 0);
+    expect_closed(&d, "workerready");
+    begin_faulty(&d, false);
+    drive_message(&d, 0, &(struct txg_msg){.type = TXG_MSG_HELLO});
+    expect_closed(&d, "hello");
+
+    struct txg_session_config config = drive_config(TXG_DIST_LOAD, 1);
+    msg.collection.records = &stranger;
+    msg.collection.n_records = 1;
+    drive_begin(&d, &config);
+    drive_message(&d, 0, &msg);
+    expect_closed(&d, "collection: there is no suite 7");
+    msg.collection.records = &record;
+    msg.collection.first = 1;
+    drive_begin(&d, &config);
+    drive_message(&d, 0, &msg);
+    expect_closed(&d, "collection: record 1 came where 0 was expected");
+    msg.collection.first = 0;
+    drive_begin(&d, &config);
+    drive_message(&d, 0, &msg);
+    drive_message(&d, 0, &(struct txg_msg){.type = TXG_MSG_COLLECTIONFINISH});
+    expect_closed(&d, "its collection's count or digest does not fit its records");
+    msg.collection.records = twice;
+    msg.collection.n_records = 2;
+    struct txg_msg finish = {.type = TXG_MSG_COLLECTIONFINISH};
+    finish.collectionfinish.count = 2;
+    finish.collectionfinish.digest =
+        txg_collection_digest(txg_collection_digest(TXG_HASH_START, &record), &record);
+    drive_begin(&d, &config);
+    drive_message(&d, 0, &msg);
+    drive_message(&d, 0, &finish);
+    expect_closed(&d, "collection: 'a' stands in it twice");
+}
+
+static void the_dead_change_nothing(void)
+{
+    struct drive d;
+    struct txg_session_config config = drive_config(TXG_DIST_LOAD, 2);
+    drive_begin(&d, &config);
+    drive_collect(&d, 0, "abcd");
+    drive_collect(&d, 1, "abcd");
+    drive_start(&d, 0, 0);
+    drive_take(&d);
+    drive_down(&d, 0, TXG_DOWN_CRASHED);
+    expect(&d, "gw0 a crashed; down gw0; replace gw0 by gw2");
+    drive_report(&d, 0, 0, TXG_PASSED);
+    drive_down(&d, 0, TXG_DOWN_LOST);
+    drive_down(&d, 9, TXG_DOWN_LOST);
+    expect(&d, "");
+    drive_release(&d);
+}
+
+static void restarts_are_limited(void)
+{
+    struct drive d;
+    struct txg_session_config config = drive_config(TXG_DIST_LOAD, 1);
+    config.max_restarts = 0;
+    drive_begin(&d, &config);
+    drive_collect(&d, 0, "ab");
+    drive_start(&d, 0, 0);
+    drive_take(&d);
+    drive_down(&d, 0, TXG_DOWN_CRASHED);
+    expect(&d, "gw0 a crashed; warning gw0: worker gw0 crashed and worker restarting disabled; "
+               "down gw0; - b not run (no gateway was left to run it); finish 1");
+    drive_release(&d);
+
+    config.max_restarts = 1;
+    drive_begin(&d, &config);
+    drive_collect(&d, 0, "abc");
+    drive_start(&d, 0, 0);
+    drive_down(&d, 0, TXG_DOWN_CRASHED);
+    drive_take(&d);
+    drive_collect(&d, 1, "abc");
+    expect(&d, "collected gw1 3; gw1 runtests 2 1"); /* what is back goes last, as in xdist */
+    drive_start(&d, 1, 2);
+    drive_take(&d);
+    drive_down(&d, 1, TXG_DOWN_LOST);
+    expect(&d, "gw1 c lost; warning gw1: maximum crashed workers reached: 1; down gw1; "
+               "- b not run (no gateway was left to run it); finish 1");
+    drive_release(&d);
+
+    config.max_restarts = -1;
+    drive_begin(&d, &config);
+    drive_collect(&d, 0, "ab");
+    drive_start(&d, 0, 0);
+    drive_down(&d, 0, TXG_DOWN_CRASHED);
+    drive_down(&d, 1, TXG_DOWN_NOT_STARTED);
+    drive_down(&d, 2, TXG_DOWN_NOT_STARTED);
+    drive_take(&d);
+    drive_down(&d, 3, TXG_DOWN_NOT_STARTED); /* three that never lived: no fourth */
+    expect(&d, "down gw3; - b not run (no gateway was left to run it); finish 1");
+    drive_release(&d);
+}
+
+static void a_gateway_that_cannot_start(void)
+{
+    struct drive d;
+    struct txg_session_config config = drive_config(TXG_DIST_LOAD, 2);
+    drive_begin(&d, &config);
+    drive_down(&d, 1, TXG_DOWN_NOT_STARTED);
+    expect(&d, "down gw1");
+    drive_collect(&d, 0, "a");
+    expect(&d, "gw0 sendcollection; collected gw0 1; scheduling LoadScheduling 1; gw0 runtests 0; "
+               "gw0 shutdown");
+    drive_pass(&d, 0, 0);
+    drive_finished(&d, 0);
+    expect(&d, "start gw0 a; gw0 a passed; finish 6");
+    drive_release(&d);
+
+    config.require_all = true;
+    drive_begin(&d, &config);
+    drive_ready(&d, 0);
+    drive_down(&d, 1, TXG_DOWN_NOT_STARTED);
+    expect(&d, "down gw1; stopping: gateway gw1 could not start; gw0 shutdown");
+    drive_collect(&d, 0, "a");
+    drive_finished(&d, 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(drive_take(&d), "finish 6"));
+    drive_release(&d);
+}
+
+static void maxfail_takes_back_what_waits(void)
+{
+    struct drive d;
+    struct txg_session_config config = drive_config(TXG_DIST_LOAD, 1);
+    config.maxfail = 1;
+    drive_begin(&d, &config);
+    drive_collect(&d, 0, "abc");
+    drive_start(&d, 0, 0);
+    drive_take(&d);
+    drive_report(&d, 0, 0, TXG_FAILED);
+    expect(&d, "gw0 a failed; stopping: stopping after 1 failures; gw0 steal 1; "
+               "gw0 shutdown");
+    drive_unscheduled(&d, 0, 1, 1);
+    drive_finished(&d, 0);
+    expect(&d, "- b not run (the run was stopped); - c not run (the run was stopped); finish 2");
+    drive_release(&d);
+}
+
+static void interrupted_once_and_twice(void)
+{
+    struct drive d;
+    struct txg_session_config config = drive_config(TXG_DIST_LOAD, 2);
+    drive_begin(&d, &config);
+    drive_collect(&d, 0, "abcd");
+    drive_collect(&d, 1, "abcd");
+    drive_start(&d, 0, 0);
+    drive_start(&d, 1, 2);
+    drive_take(&d);
+    drive_interrupt(&d);
+    expect(&d,
+           "stopping: interrupted: running tests may finish; once more kills them; gw0 steal 1; "
+           "gw1 steal 3");
+    CU_ASSERT_EQUAL(txg_session_deadline(d.s), INT64_MAX);
+    drive_interrupt(&d);
+    expect(&d, "close gw0; close gw1");
+    CU_ASSERT_EQUAL(txg_session_deadline(d.s), d.now + 10000000);
+    drive_down(&d, 0, TXG_DOWN_CRASHED);
+    expect(&d, "gw0 a not run (interrupted while it ran)");
+    drive_tick(&d, txg_session_deadline(d.s)); /* gw1 never answers */
+    CU_ASSERT_PTR_NOT_NULL(strstr(drive_take(&d), "finish 2"));
+    CU_ASSERT_EQUAL(txg_session_deadline(d.s), INT64_MAX);
+    drive_interrupt(&d);
+    expect(&d, "");
+    drive_release(&d);
+}
+
+static void an_internal_error_ends_the_run(void)
+{
+    struct drive d;
+    struct txg_session_config config = drive_config(TXG_DIST_LOAD, 1);
+    struct txg_msg msg = {.type = TXG_MSG_WARNING};
+    msg.text.text = TXG_SPAN("the clock jumped");
+    drive_begin(&d, &config);
+    drive_collect(&d, 0, "ab");
+    drive_take(&d);
+    drive_message(&d, 0, &msg);
+    expect(&d, "warning gw0: the clock jumped");
+    msg.type = TXG_MSG_INTERNAL_ERROR;
+    msg.text.text = TXG_SPAN("no such index");
+    drive_message(&d, 0, &msg);
+    expect(&d, "internal error gw0: no such index; stopping: internal error on gw0; gw0 steal 0 1");
+    drive_down(&d, 0, TXG_DOWN_CRASHED);
+    CU_ASSERT_PTR_NOT_NULL(strstr(drive_take(&d), "finish 3"));
+    drive_release(&d);
+}
+
+static void who_does_not_end_is_closed(void)
+{
+    struct drive d;
+    struct txg_session_config config = drive_config(TXG_DIST_LOAD, 1);
+    drive_begin(&d, &config);
+    drive_collect(&d, 0, "");
+    expect(&d, "collected gw0 0; scheduling LoadScheduling 0; gw0 shutdown");
+    int64_t end = txg_session_deadline(d.s);
+    CU_ASSERT_EQUAL(end, d.now + 10000000);
+    drive_tick(&d, end - 1);
+    expect(&d, "");
+    drive_tick(&d, end);
+    expect(&d, "close gw0");
+    drive_down(&d, 0, TXG_DOWN_CRASHED);
+    CU_ASSERT_PTR_NOT_NULL(strstr(drive_take(&d), "finish "));
+    drive_release(&d);
+
+    drive_begin(&d, &config);
+    drive_collect(&d, 0, "");
+    drive_finished(&d, 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(drive_take(&d), "finish 5")); /* nothing was collected */
+    drive_release(&d);
+}
+
+static void modes_have_names(void)
+{
+    CU_ASSERT_EQUAL(txg_dist_parse("each"), TXG_DIST_EACH);
+    CU_ASSERT_EQUAL(txg_dist_parse("load"), TXG_DIST_LOAD);
+    CU_ASSERT_EQUAL(txg_dist_parse("lod"), -1);
+    CU_ASSERT_STRING_EQUAL(txg_dist_name(TXG_DIST_LOAD), "load");
+}
+
+int main(int argc, char **argv)
+{
+    static const struct txg_test tests[] = {
+        {"load deals as xdist", load_deals_as_xdist},
+        {"each sends everything to everyone", each_sends_everything_to_everyone},
+        {"a replacement with other tests gets none", a_replacement_with_other_tests_gets_none},
+        {"tests are known by name not by place", tests_are_known_by_name_not_by_place},
+        {"strict wants equal collections", strict_wants_equal_collections},
+        {"what a gateway cannot have meant", what_a_gateway_cannot_have_meant},
+        {"the dead change nothing", the_dead_change_nothing},
+        {"restarts are limited", restarts_are_limited},
+        {"a gateway that cannot start", a_gateway_that_cannot_start},
+        {"maxfail takes back what waits", maxfail_takes_back_what_waits},
+        {"interrupted once and twice", interrupted_once_and_twice},
+        {"an internal error ends the run", an_internal_error_ends_the_run},
+        {"who does not end is closed", who_does_not_end_is_closed},
+        {"modes have names", modes_have_names},
+        {0},
+    };
+    return txg_suite_main(argc, argv, "session", tests);
+}
