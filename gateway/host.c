@@ -286,7 +286,7 @@ struct txg_host *txg_host_new(const struct txg_host_config *config)
     uint64_t tick = (uint64_t)(config->heartbeat / 2000) + 1;
     uv_prepare_start(&h->flush, on_flush);
     uv_timer_start(&h->watch, on_watch, tick < 100 ? tick : 100, tick < 100 ? tick : 100);
-    h->ops = txg_transport_for(config->spec->kind);
+    h->ops = config->ops ? config->ops : txg_transport_for(config->spec->kind);
     h->transport = h->ops->create(&(struct txg_transport_config){.loop = config->loop,
                                                                  .spec = config->spec,
                                                                  .worker = config->worker,

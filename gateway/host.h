@@ -16,7 +16,8 @@ struct txg_host;
 
 struct txg_host_config {
     uv_loop_t *loop;
-    const struct txg_spec *spec; /* borrowed for the life of the host */
+    const struct txg_spec *spec;         /* borrowed for the life of the host */
+    const struct txg_transport_ops *ops; /* NULL: what the spec's kind says */
     const char *worker;
     const char *testrunuid;
     int64_t heartbeat;       /* microseconds */
