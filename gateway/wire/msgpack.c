@@ -381,11 +381,15 @@ static bool get_field(const struct txg_field *f, const msgpack_object *o, struct
         *(uint32_t *)at = (uint32_t)number;
         return true;
     case TXG_FIELD_U64:
+        if (o->type != MSGPACK_OBJECT_POSITIVE_INTEGER)
+            return false;
         *(uint64_t *)at = o->via.u64;
-        return o->type == MSGPACK_OBJECT_POSITIVE_INTEGER;
+        return true;
     case TXG_FIELD_BOOL:
+        if (o->type != MSGPACK_OBJECT_BOOLEAN)
+            return false;
         *(bool *)at = o->via.boolean;
-        return o->type == MSGPACK_OBJECT_BOOLEAN;
+        return true;
     case TXG_FIELD_STR:
         return get_str(o, at);
     case TXG_FIELD_BIN:
