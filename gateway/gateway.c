@@ -209,7 +209,11 @@ static void on_tick(uv_timer_t *timer)
     int64_t now = now_us();
     for (size_t i = 0; i < set->n && set->starting; i++) {
         struct gateway *g = &set->items[i];
-        if (g->state >= READY || now < g->deadline)
+        if (g->state >= READY)
+            continue;
+        if (g->deadline && !txg_host_is_up(g->host)) /* until then the host has deadlines */
+            g->deadline = now + set->config.connect_timeout;
+        if (now < g->deadline)
             continue;
         char text[128];
         snprintf(text, sizeof text, "%s: no answer within %.6g s (--connect-timeout)",

@@ -8,24 +8,23 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "gateway/words.h"
+#include "gateway/bootstrap.h"
 #include "gateway/wire/mux.h"
 #include "src/base/str.h"
 
-#define NOISE_MAX (64u * 1024) /* of a login shell in front of the token's line */
-#define QUOTE_MAX 200
-#define HANDLES   2
+#define HANDLES 2
 
 /*
- *              open             hello              end, silence, fault
- *  CONNECTING ------> GREETING -------> UP ------------------------+
- *      |                 |              |                          v
- *      +-----------------+--------------+----------------------> ENDING --end--> GONE
- *                    end, deadline, fault, stop
+ *              open               agent's line           hello
+ *  CONNECTING ------> BOOTSTRAPPING ----------> GREETING -------> UP
+ *      |                   |                       |              |
+ *      +-------------------+-----------------------+--------------+---> ENDING --end--> GONE
+ *                      end, deadline, silence, fault, stop
  *
- * ENDING waits for the transport's on_end; whoever had to be told was told on the way in.
+ * bootstrap.h has the steps of BOOTSTRAPPING. ENDING waits for the transport's on_end; whoever had
+ * to be told was told on the way in.
  */
-enum state { CONNECTING, GREETING, UP, ENDING, GONE };
+enum state { CONNECTING, BOOTSTRAPPING, GREETING, UP, ENDING, GONE };
 
 struct txg_host {
     struct txg_host_config config;
@@ -33,8 +32,8 @@ struct txg_host {
     const struct txg_transport_ops *ops;
     enum state state;
     struct txg_mux mux;
-    struct txg_buf noise; /* until the token's line was found */
-    bool token_seen;
+    struct txg_bootstrap *bootstrap; /* until the agent's line has come */
+    const char *step;                /* the one that `began` */
     char token[33];
     uv_prepare_t flush; /* writes what the turn of the loop has queued */
     uv_timer_t watch;
@@ -75,20 +74,40 @@ static void fault(struct txg_host *h, const char *step, const char *text)
     end(h, line);
 }
 
+/* What waits goes out: the bootstrap's first. To a worker that was started itself the frames go at
+ * once, it reads them when it is ready; a shell would take them for a script. */
+static struct txg_span pending(const struct txg_host *h)
+{
+    if (h->bootstrap && h->ops->shell)
+        return txg_bootstrap_pending(h->bootstrap);
+    return txg_mux_pending(&h->mux);
+}
+
 static void on_flush(uv_prepare_t *handle)
 {
     struct txg_host *h = handle->data;
-    if (h->state != GREETING && h->state != UP)
+    if (h->state < BOOTSTRAPPING || h->state > UP)
         return;
     for (;;) {
-        struct txg_span bytes = txg_mux_pending(&h->mux);
+        struct txg_span bytes = pending(h);
         if (bytes.len == 0)
             break;
         size_t n = h->ops->write(h->transport, bytes.data, bytes.len);
-        txg_mux_sent(&h->mux, n);
+        if (h->bootstrap && h->ops->shell)
+            txg_bootstrap_sent(h->bootstrap, n);
+        else
+            txg_mux_sent(&h->mux, n);
         if (n < bytes.len)
             break;
     }
+}
+
+/* The step that the start is at, each with a deadline of its own. */
+static const char *step_of(const struct txg_host *h)
+{
+    if (h->state == CONNECTING)
+        return "connect";
+    return h->bootstrap ? txg_bootstrap_step(h->bootstrap) : "hello";
 }
 
 static void on_watch(uv_timer_t *timer)
@@ -107,7 +126,7 @@ static void on_watch(uv_timer_t *timer)
     } else if (h->state < UP && now - h->began >= h->config.connect_timeout) {
         snprintf(text, sizeof text, "no answer within %.6g s (--connect-timeout)",
                  (double)h->config.connect_timeout / 1e6);
-        fault(h, h->state == CONNECTING ? "connect" : "hello", text);
+        fault(h, step_of(h), text);
     }
 }
 
@@ -168,35 +187,34 @@ static void take_frame(struct txg_host *h, const struct txg_frame *frame)
     txg_msg_release(&msg);
 }
 
-/* Drops what stands in front of the token's line. -1: too much of it, or not there yet: 0. */
-static int find_token(struct txg_host *h, const void **data, size_t *len)
+/* True when frames come from here on; *data is then what stands behind the agent's line. */
+static bool bootstrap(struct txg_host *h, const void **data, size_t *len)
 {
-    char line[48];
-    int n = snprintf(line, sizeof line, "TXG %s\n", h->token);
-    txg_buf_append(&h->noise, *data, *len);
-    const char *at = memmem(txg_buf_data(&h->noise), txg_buf_len(&h->noise), line, (size_t)n);
-    if (at) {
-        h->token_seen = true;
-        txg_buf_consume(&h->noise, (size_t)(at - txg_buf_data(&h->noise)) + (size_t)n);
-        *data = txg_buf_data(&h->noise);
-        *len = txg_buf_len(&h->noise);
-        return 1;
+    struct txg_span rest;
+    struct txg_err err;
+    int rc = txg_bootstrap_feed(h->bootstrap, *data, *len, &rest, &err);
+    if (strcmp(step_of(h), h->step) != 0) {
+        h->step = step_of(h);
+        h->began = now_us();
     }
-    if (txg_buf_len(&h->noise) <= NOISE_MAX)
-        return 0;
-    struct txg_buf quote = {0};
-    txg_buf_puts(&quote, "this is no txgate-worker; it says: ");
-    txg_words_quote(&quote, txg_buf_data(&h->noise), QUOTE_MAX);
-    fault(h, "hello", txg_buf_cstr(&quote));
-    txg_buf_release(&quote);
-    return -1;
+    if (rc < 0)
+        fault(h, h->step, err.text);
+    if (rc <= 0)
+        return false;
+    h->state = GREETING;
+    *data = rest.data;
+    *len = rest.len;
+    return true;
 }
 
 static void on_open(struct txg_transport *t)
 {
     struct txg_host *h = t->user;
-    if (h->state == CONNECTING)
-        h->state = GREETING;
+    if (h->state != CONNECTING)
+        return;
+    h->state = BOOTSTRAPPING;
+    h->step = step_of(h);
+    h->began = now_us();
 }
 
 static void on_read(struct txg_transport *t, const void *data, size_t len)
@@ -206,10 +224,11 @@ static void on_read(struct txg_transport *t, const void *data, size_t len)
     struct txg_err err;
     int rc;
     h->heard = now_us();
-    if (!h->token_seen && find_token(h, &data, &len) <= 0)
+    if (h->bootstrap && !bootstrap(h, &data, &len))
         return;
     txg_mux_feed(&h->mux, data, len);
-    txg_buf_release(&h->noise);
+    txg_bootstrap_free(h->bootstrap);
+    h->bootstrap = NULL;
     while ((h->state == GREETING || h->state == UP) &&
            (rc = txg_mux_next(&h->mux, &frame, &err)) != 0) {
         if (rc < 0)
@@ -237,7 +256,8 @@ static void on_end(struct txg_transport *t, const char *step, const char *reason
     struct txg_host *h = t->user;
     if (h->state < ENDING) {
         struct txg_buf text = {0};
-        const char *where = h->state == GREETING ? "hello" : step;
+        bool starting = h->state == BOOTSTRAPPING || h->state == GREETING;
+        const char *where = starting ? step_of(h) : step;
         txg_buf_puts(&text, reason);
         if (*words) {
             size_t n = strlen(words);
@@ -293,6 +313,15 @@ struct txg_host *txg_host_new(const struct txg_host_config *config)
                                                                  .token = h->token,
                                                                  .events = &events,
                                                                  .user = h});
+    h->bootstrap = txg_bootstrap_new(&(struct txg_bootstrap_config){
+        .token = h->token,
+        .shell = h->ops->shell,
+        .own_worker = config->worker,
+        .worker = config->spec->worker,
+        .arch = config->spec->arch,
+        .emulator = config->spec->emulator,
+    });
+    h->step = "connect";
     send_hello(h);
     h->ops->start(h->transport);
     return h;
@@ -302,7 +331,7 @@ void txg_host_free(struct txg_host *h)
 {
     h->ops->free(h->transport);
     txg_mux_release(&h->mux);
-    txg_buf_release(&h->noise);
+    txg_bootstrap_free(h->bootstrap);
     free(h);
 }
 
@@ -315,6 +344,11 @@ void txg_host_send(struct txg_host *h, uint32_t channel, const struct txg_msg *m
 bool txg_host_is_usable(const struct txg_host *h)
 {
     return h->state < ENDING;
+}
+
+bool txg_host_is_up(const struct txg_host *h)
+{
+    return h->state == UP;
 }
 
 const struct txg_spec *txg_host_spec(const struct txg_host *h)

@@ -42,6 +42,7 @@ void txg_host_free(struct txg_host *h); /* after on_end */
 void txg_host_send(struct txg_host *h, uint32_t channel, const struct txg_msg *msg);
 
 bool txg_host_is_usable(const struct txg_host *h); /* not lost, not stopped */
+bool txg_host_is_up(const struct txg_host *h);     /* the agent's hello has come */
 const struct txg_spec *txg_host_spec(const struct txg_host *h);
 void txg_host_stop(struct txg_host *h);
 

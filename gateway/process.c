@@ -1,11 +1,6 @@
 #include "config.h"
 
-/*
- * A worker program as a child process: stdin and stdout are the link (socketpairs of libuv), stderr
- * is read for its words. It leads a session of its own, so a Ctrl-C on the terminal reaches only
- * the controller, and its process group can be killed as one.
- */
-#include "gateway/transport.h"
+#include "gateway/process.h"
 
 #include <signal.h>
 #include <stdbool.h>
@@ -20,11 +15,11 @@
 #define UNSENT_MAX  65536 /* what is copied of a write that the kernel did not take at once */
 #define DRAIN_GRACE 500   /* ms for the rest of the output when something else holds it open */
 
-struct popen {
+struct process {
     struct txg_transport base;
     uv_loop_t *loop;
-    char *program; /* owned */
-    char *token;   /* owned */
+    char **argv;     /* NULL-terminated; all owned */
+    const char *who; /* what ends, in reasons; borrowed */
     uv_process_t process;
     uv_pipe_t in, out, err; /* named from the child's side */
     uv_timer_t timer;
@@ -42,16 +37,20 @@ struct popen {
     char in_buf[READ_SIZE];
 };
 
-static void finish(struct popen *p);
+static void finish(struct process *p);
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
 
-static struct txg_transport *create(const struct txg_transport_config *config)
+struct txg_transport *txg_process_create(const struct txg_transport_ops *ops,
+                                         const struct txg_transport_config *config,
+                                         const struct txg_strv *argv, const char *who)
 {
-    struct popen *p = txg_xcalloc(1, sizeof *p);
-    p->base = (struct txg_transport){&txg_popen_ops, config->events, config->user};
+    struct process *p = txg_xcalloc(1, sizeof *p);
+    p->base = (struct txg_transport){ops, config->events, config->user};
     p->loop = config->loop;
-    p->program = txg_xstrdup(config->spec->worker ? config->spec->worker : config->worker);
-    p->token = txg_xstrdup(config->token);
+    p->argv = txg_xcalloc(argv->n + 1, sizeof *p->argv);
+    for (size_t i = 0; i < argv->n; i++)
+        p->argv[i] = txg_xstrdup(argv->items[i]);
+    p->who = who ? who : p->argv[0];
     p->step = "start";
     signal(SIGPIPE, SIG_IGN);
     return &p->base;
@@ -59,19 +58,19 @@ static struct txg_transport *create(const struct txg_transport_config *config)
 
 static void on_closed(uv_handle_t *handle)
 {
-    struct popen *p = handle->data;
+    struct process *p = handle->data;
     if (--p->handles == 0)
         p->base.events->on_end(&p->base, p->step, p->reason, txg_words_last(&p->words));
 }
 
-static void close_handle(struct popen *p, void *handle)
+static void close_handle(struct process *p, void *handle)
 {
     uv_handle_t *h = handle;
     if (h->data == p && !uv_is_closing(h))
         uv_close(h, on_closed);
 }
 
-static void own_handle(struct popen *p, void *handle)
+static void own_handle(struct process *p, void *handle)
 {
     ((uv_handle_t *)handle)->data = p;
     p->handles++;
@@ -79,12 +78,12 @@ static void own_handle(struct popen *p, void *handle)
 
 static void on_line(void *user, const char *line)
 {
-    struct popen *p = user;
+    struct process *p = user;
     if (!p->stopped)
         p->base.events->on_words(&p->base, line);
 }
 
-static void finish(struct popen *p)
+static void finish(struct process *p)
 {
     if (p->finishing)
         return;
@@ -97,7 +96,7 @@ static void finish(struct popen *p)
     close_handle(p, &p->timer);
 }
 
-static void kill_now(struct popen *p)
+static void kill_now(struct process *p)
 {
     if (p->spawned && !p->exited)
         uv_kill(-p->process.pid, SIGKILL);
@@ -107,26 +106,26 @@ static void kill_now(struct popen *p)
 /* Runs out three times at most: grace, then what SIGKILL may take, then nobody is waited for. */
 static void on_grace_over(uv_timer_t *timer)
 {
-    struct popen *p = timer->data;
+    struct process *p = timer->data;
     if (!p->exited && !p->killed) {
         kill_now(p);
         uv_timer_start(timer, on_grace_over, TXG_TRANSPORT_GRACE, 0);
         return;
     }
     if (!p->reason)
-        p->reason = txg_xstrdup("agent did not end after SIGKILL");
+        p->reason = txg_xasprintf("%s did not end after SIGKILL", p->who);
     finish(p);
 }
 
 /* The link is of no use any more: the child sees EOF and has the grace to end by itself. */
-static void hang_up(struct popen *p)
+static void hang_up(struct process *p)
 {
     close_handle(p, &p->in);
     if (!p->exited)
         uv_timer_start(&p->timer, on_grace_over, TXG_TRANSPORT_GRACE, 0);
 }
 
-static void finish_when_drained(struct popen *p)
+static void finish_when_drained(struct process *p)
 {
     if (p->exited && p->out_ended && p->err_ended)
         finish(p);
@@ -134,15 +133,16 @@ static void finish_when_drained(struct popen *p)
 
 static void on_child_exit(uv_process_t *process, int64_t status, int sig)
 {
-    struct popen *p = process->data;
+    struct process *p = process->data;
     p->exited = true;
     const char *why = p->silenced ? " after it had closed the link" : "";
     if (p->silenced && p->killed)
-        p->reason = txg_xstrdup("agent closed the link but did not end, and was killed");
+        p->reason = txg_xasprintf("%s closed the link but did not end, and was killed", p->who);
     else if (sig)
-        p->reason = txg_xasprintf("agent was killed by signal %d (%s)%s", sig, strsignal(sig), why);
+        p->reason =
+            txg_xasprintf("%s was killed by signal %d (%s)%s", p->who, sig, strsignal(sig), why);
     else
-        p->reason = txg_xasprintf("agent ended with status %d%s", (int)status, why);
+        p->reason = txg_xasprintf("%s ended with status %d%s", p->who, (int)status, why);
     if (p->finishing)
         return;
     /* A process that the agent left behind may hold stdout open for ever. */
@@ -153,11 +153,11 @@ static void on_child_exit(uv_process_t *process, int64_t status, int sig)
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     (void)suggested;
-    struct popen *p = handle->data;
+    struct process *p = handle->data;
     *buf = uv_buf_init(p->in_buf, sizeof p->in_buf);
 }
 
-static void on_stream_end(struct popen *p, uv_stream_t *stream)
+static void on_stream_end(struct process *p, uv_stream_t *stream)
 {
     uv_read_stop(stream);
     if (stream == (uv_stream_t *)&p->err) {
@@ -174,7 +174,7 @@ static void on_stream_end(struct popen *p, uv_stream_t *stream)
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
-    struct popen *p = stream->data;
+    struct process *p = stream->data;
     if (n < 0)
         on_stream_end(p, stream);
     else if (n > 0 && stream == (uv_stream_t *)&p->err)
@@ -186,7 +186,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 /* Told from the loop: nobody is called back from inside start. */
 static void on_started(uv_timer_t *timer)
 {
-    struct popen *p = timer->data;
+    struct process *p = timer->data;
     if (!p->spawned) {
         finish(p);
         return;
@@ -197,10 +197,8 @@ static void on_started(uv_timer_t *timer)
     p->base.events->on_open(&p->base);
 }
 
-static int spawn(struct popen *p)
+static int spawn(struct process *p)
 {
-    char token_option[] = "--token";
-    char *argv[] = {p->program, token_option, p->token, NULL};
     uv_stdio_container_t stdio[3] = {
         {UV_CREATE_PIPE | UV_READABLE_PIPE, {.stream = (uv_stream_t *)&p->in}},
         {UV_CREATE_PIPE | UV_WRITABLE_PIPE, {.stream = (uv_stream_t *)&p->out}},
@@ -208,8 +206,8 @@ static int spawn(struct popen *p)
     };
     uv_process_options_t options = {
         .exit_cb = on_child_exit,
-        .file = p->program,
-        .args = argv,
+        .file = p->argv[0],
+        .args = p->argv,
         .flags = UV_PROCESS_DETACHED,
         .stdio_count = 3,
         .stdio = stdio,
@@ -217,9 +215,9 @@ static int spawn(struct popen *p)
     return uv_spawn(p->loop, &p->process, &options);
 }
 
-static void start(struct txg_transport *t)
+void txg_process_start(struct txg_transport *t)
 {
-    struct popen *p = (struct popen *)t;
+    struct process *p = (struct process *)t;
     uv_timer_init(p->loop, &p->timer);
     own_handle(p, &p->timer);
     uv_pipe_t *pipes[] = {&p->in, &p->out, &p->err};
@@ -231,14 +229,14 @@ static void start(struct txg_transport *t)
     own_handle(p, &p->process); /* libuv wants it closed after a failed spawn too */
     p->spawned = rc == 0;
     if (rc)
-        p->reason = txg_xasprintf("%s: %s", strerror(-rc), p->program);
+        p->reason = txg_xasprintf("%s: %s", strerror(-rc), p->argv[0]);
     uv_timer_start(&p->timer, on_started, 0, 0);
 }
 
 static void on_written(uv_write_t *write, int status)
 {
     (void)status; /* a broken link is told by its read side and by the exit of the child */
-    struct popen *p = write->handle->data;
+    struct process *p = write->handle->data;
     p->writing = false;
     txg_buf_clear(&p->unsent);
     if (p->wants_room && !p->stopped && !p->finishing) {
@@ -247,9 +245,9 @@ static void on_written(uv_write_t *write, int status)
     }
 }
 
-static size_t write_some(struct txg_transport *t, const void *data, size_t len)
+size_t txg_process_write(struct txg_transport *t, const void *data, size_t len)
 {
-    struct popen *p = (struct popen *)t;
+    struct process *p = (struct process *)t;
     if (uv_is_closing((uv_handle_t *)&p->in))
         return len;
     if (p->writing) {
@@ -271,9 +269,9 @@ static size_t write_some(struct txg_transport *t, const void *data, size_t len)
     return p->writing ? done + part : len;
 }
 
-static void stop(struct txg_transport *t)
+void txg_process_stop(struct txg_transport *t)
 {
-    struct popen *p = (struct popen *)t;
+    struct process *p = (struct process *)t;
     if (p->stopped || p->finishing)
         return;
     p->stopped = true;
@@ -288,30 +286,21 @@ static void stop(struct txg_transport *t)
     hang_up(p);
 }
 
-static void kill_transport(struct txg_transport *t)
+void txg_process_kill(struct txg_transport *t)
 {
-    struct popen *p = (struct popen *)t;
-    stop(t);
+    struct process *p = (struct process *)t;
+    txg_process_stop(t);
     kill_now(p);
 }
 
-static void free_transport(struct txg_transport *t)
+void txg_process_free(struct txg_transport *t)
 {
-    struct popen *p = (struct popen *)t;
+    struct process *p = (struct process *)t;
     txg_words_release(&p->words);
     txg_buf_release(&p->unsent);
     free(p->reason);
-    free(p->program);
-    free(p->token);
+    for (char **arg = p->argv; *arg; arg++)
+        free(*arg);
+    free(p->argv);
     free(p);
 }
-
-const struct txg_transport_ops txg_popen_ops = {
-    .name = "popen",
-    .create = create,
-    .start = start,
-    .write = write_some,
-    .stop = stop,
-    .kill = kill_transport,
-    .free = free_transport,
-};

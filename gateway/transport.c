@@ -4,5 +4,9 @@
 
 const struct txg_transport_ops *txg_transport_for(enum txg_spec_kind kind)
 {
-    return kind == TXG_SPEC_POPEN ? &txg_popen_ops : NULL;
+    static const struct txg_transport_ops *const transports[] = {
+        [TXG_SPEC_POPEN] = &txg_popen_ops,
+        [TXG_SPEC_EXEC] = &txg_exec_ops,
+    };
+    return (size_t)kind < sizeof transports / sizeof *transports ? transports[kind] : NULL;
 }

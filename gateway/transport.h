@@ -1,5 +1,5 @@
 /*
- * The one interface of popen.c, pair.c (and later ssh.c, socket.c, exec.c): a byte stream to a
+ * The one interface of popen.c, exec.c, pair.c (later ssh.c, socket.c): a byte stream to a
  * program that was started on a host, and a reason for its end. Nobody outside a transport's file
  * asks which one it is.
  *
@@ -11,6 +11,7 @@
 #ifndef TXG_GATEWAY_TRANSPORT_H
 #define TXG_GATEWAY_TRANSPORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <uv.h>
@@ -47,6 +48,7 @@ struct txg_transport_config {
 
 struct txg_transport_ops {
     const char *name; /* the spec's key: "popen" */
+    bool shell;       /* the stream is a POSIX shell's: bootstrap.h gets the worker there */
     struct txg_transport *(*create)(const struct txg_transport_config *config);
     void (*start)(struct txg_transport *t);
     /* Takes what goes now and returns how many bytes that was, never more than `len`; fewer mean
@@ -64,9 +66,8 @@ struct txg_transport { /* first member of every transport */
     void *user;
 };
 
-/* A process on this machine. From its first use on SIGPIPE is ignored in this process: a link whose
- * far side is gone must end in on_end. */
-extern const struct txg_transport_ops txg_popen_ops;
+extern const struct txg_transport_ops txg_popen_ops; /* a worker process on this machine */
+extern const struct txg_transport_ops txg_exec_ops;  /* a program that leads to a shell */
 
 /* NULL: no transport is built for this kind yet. */
 const struct txg_transport_ops *txg_transport_for(enum txg_spec_kind kind);

@@ -68,12 +68,13 @@ bool txg_spec_shares_host(const struct txg_spec *a, const struct txg_spec *b)
 
 int txg_spec_check_supported(const struct txg_spec *spec, struct txg_err *err)
 {
-    const char *what = spec->kind != TXG_SPEC_POPEN ? txg_spec_kind_name(spec->kind)
-                       : spec->via                  ? "via="
-                       : spec->python               ? "python="
-                       : spec->emulator             ? "emulator="
-                       : spec->arch                 ? "arch="
-                                                    : NULL;
+    bool shell = spec->kind == TXG_SPEC_EXEC;
+    const char *what = spec->kind != TXG_SPEC_POPEN && !shell ? txg_spec_kind_name(spec->kind)
+                       : spec->via                            ? "via="
+                       : spec->python                         ? "python="
+                       : spec->emulator                       ? "emulator="
+                       : spec->arch && !shell                 ? "arch="
+                                                              : NULL;
     if (!what)
         return 0;
     TXG_AUTOFREE char *shown = txg_word_show(spec->text, strlen(spec->text));

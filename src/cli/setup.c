@@ -56,8 +56,6 @@ static void add_suite(struct txg_setup *s, size_t number)
         from->config && from->config->harness ? from->config->harness : s->plan->harness;
     suite->suite = (int64_t)number;
     suite->harness = txg_span_cstr(harness);
-    suite->root = txg_span_cstr(from->root);
-    suite->cwd = txg_span_cstr(from->cwd);
     suite->timeout = from->timeout;
     suite->grace = KILL_GRACE;
     size_t own = from->config ? from->config->args.n : 0, more = s->plan->test_args->n;
@@ -95,6 +93,31 @@ void txg_setup_free(struct txg_setup *s)
     free(s);
 }
 
+/* A directory of this machine as a gateway knows it: the same on a local one; elsewhere the
+ * worker's directory stands for txgate.yaml's, or for the one txgate was started in. */
+static struct txg_span directory_for(const struct txg_setup *s, const struct txg_spec *spec,
+                                     const char *path)
+{
+    const char *base = s->plan->config.root ? s->plan->config.root : s->plan->start;
+    size_t len = strcmp(base, "/") == 0 ? 0 : strlen(base);
+    if (spec->kind != TXG_SPEC_POPEN && path && strncmp(path, base, len) == 0 &&
+        (path[len] == '/' || path[len] == '\0'))
+        path += len + (path[len] == '/');
+    return txg_span_cstr(path);
+}
+
+static void fit_suites(struct txg_setup *s, const struct txg_spec *spec)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        if (s->messages[i].type != TXG_MSG_SUITE)
+            continue;
+        struct txg_msg_suite *suite = &s->messages[i].suite;
+        const struct txg_plan_suite *from = &s->plan->suites.items[suite->suite];
+        suite->root = directory_for(s, spec, from->root);
+        suite->cwd = directory_for(s, spec, from->cwd);
+    }
+}
+
 const struct txg_msg *txg_setup_messages(struct txg_setup *s, unsigned number, size_t origin,
                                          bool records, size_t *n)
 {
@@ -111,6 +134,7 @@ const struct txg_msg *txg_setup_messages(struct txg_setup *s, unsigned number, s
     in->id = def->device ? in->device : in->workerid;
     in->label = txg_span_cstr(def->labels.n ? def->labels.items[0] : NULL);
     in->maxfail = (int64_t)s->plan->maxfail;
+    fit_suites(s, def->spec);
     in->input = def->input; /* borrowed: the plan releases it */
     s->messages[s->n - 1].collect.records = records;
     *n = s->n;

@@ -6,7 +6,7 @@ libmsgpack-dev libmxml-dev"
 
 # To test it as well.
 CHECK_PACKAGES="git xz-utils libcunit1-dev python3 python3-pytest clang libclang-rt-dev clang-format
-valgrind musl-tools shellcheck"
+valgrind musl-tools shellcheck busybox-static"
 
 # Real programs for `make check-long`.
 LONG_PACKAGES="dbus-tests libglib2.0-tests json-glib-tools libjson-glib-1.0-0 perl"

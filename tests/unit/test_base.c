@@ -5,6 +5,7 @@
 
 #include "src/base/buf.h"
 #include "src/base/err.h"
+#include "src/base/sha256.h"
 #include "src/base/str.h"
 #include "src/base/strv.h"
 #include "src/base/value.h"
@@ -172,6 +173,41 @@ static void values(void)
     txg_buf_release(&b);
 }
 
+/* The examples of FIPS 180-4 and of NIST's CAVP, fed in pieces of every size. */
+static void sha256(void)
+{
+    static const struct {
+        const char *text;
+        size_t times;
+        const char *hash;
+    } rows[] = {
+        {"", 0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
+        {"abc", 1, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
+        {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", 1,
+         "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"},
+        {"a", 1000000, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"},
+    };
+    for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
+        struct txg_buf all = {0};
+        for (size_t i = 0; i < rows[r].times; i++)
+            txg_buf_puts(&all, rows[r].text);
+        for (size_t piece = 1; piece < 200; piece += 9) {
+            struct txg_sha256 h;
+            char hash[TXG_SHA256_HEX];
+            txg_sha256_init(&h);
+            for (size_t at = 0; at < txg_buf_len(&all); at += piece) {
+                size_t left = txg_buf_len(&all) - at;
+                txg_sha256_feed(&h, txg_buf_data(&all) + at, piece < left ? piece : left);
+            }
+            txg_sha256_end(&h, hash);
+            CU_ASSERT_STRING_EQUAL(hash, rows[r].hash);
+            if (rows[r].times > 1)
+                piece += 90;
+        }
+        txg_buf_release(&all);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static const struct txg_test tests[] = {
@@ -185,6 +221,7 @@ int main(int argc, char **argv)
         {"quoting", quoting},
         {"environment lists", environment_lists},
         {"values", values},
+        {"sha256", sha256},
         {0},
     };
     return txg_suite_main(argc, argv, "base", tests);

@@ -1,0 +1,269 @@
+#include "config.h"
+
+#include "gateway/bootstrap.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/builds.h"
+#include "gateway/words.h"
+#include "src/base/strv.h"
+
+#define NOISE_MAX  (64u * 1024) /* between two answers */
+#define QUOTE_MAX  200
+#define ANSWER_MAX 512
+
+enum state { PROBE, FIND, PLACE, OPEN, PUT, START, DONE };
+
+struct txg_bootstrap {
+    struct txg_bootstrap_config config;
+    enum state state;
+    struct txg_buf in; /* since the last answer */
+    struct txg_buf out;
+    struct txg_build build;
+    struct txg_buf refused; /* folders that could not hold the worker, and why */
+    int64_t folder;         /* number of the last one tried */
+    bool uploaded;
+};
+
+/* What every line may use. h prints the hash of a file in front; ok: a folder that is ours alone,
+ * not a link that somebody planted. The folders are tried in this order. */
+static const char prelude[] =
+    "u=$(id -u); "
+    "h(){ if command -v sha256sum >/dev/null 2>&1; then sha256sum <\"$1\"; "
+    "else $m \"$1\" --hash </dev/null; fi 2>/dev/null; }; "
+    "ok(){ [ -d \"$1\" ] && [ ! -L \"$1\" ] && [ -O \"$1\" ]; }; "
+    "set -- \"$TXGATE_DIR\" \"$XDG_RUNTIME_DIR\" \"${HOME:+$HOME/.cache}\" /var/tmp /tmp "
+    "/dev/shm; ";
+
+/* \377\200 comes back as two bytes of eight bits, or the stream is not one to send frames on. */
+static const char probe[] =
+    "printf '\\nTXG %s probe %%s %%s \\377\\200\\n' \"$(uname -m)\" \"$(id -u)\"\n";
+
+/* A worker of this hash that is a file of ours in a folder of ours: run it. */
+static const char find[] =
+    "for d; do p=$d/txgate-$u; f=$p/worker-$H; "
+    "if [ -n \"$d\" ] && ok \"$p\" && [ -f \"$f\" ] && [ ! -L \"$f\" ] && [ -O \"$f\" ]; then "
+    "case $(h \"$f\") in $H*) $m \"$f\" --version </dev/null >/dev/null 2>&1 && "
+    "exec $m \"$f\" --token $T;; esac; fi; done; "
+    "printf '\\nTXG %s need\\n' $T\n";
+
+/* $TXGATE_DIR and ~/.cache may be made, the others are there or are not for us. The next folder
+ * that is ours, can be written and lets a program run. A file name there is made by one shell alone
+ * (noclobber); what dead ones left is removed. */
+static const char place[] =
+    "t=; trap '[ -z \"$t\" ] || rm -f \"$t\"' 0; trap 'exit 1' 1 2 13 15; i=0; "
+    "for d; do i=$((i+1)); [ $i -gt $n ] && [ -n \"$d\" ] || continue; p=$d/txgate-$u; "
+    "e=$(umask 077; { case $i in 1|3) mkdir -p \"$p\";; *) [ -d \"$p\" ] || mkdir \"$p\";; esac; } "
+    "2>&1); "
+    "if ! ok \"$p\"; then e=${e:-not a folder of ours}; "
+    "else for o in \"$p\"/.up.*; do [ -f \"$o\" ] && ! kill -0 ${o##*.} 2>/dev/null && rm -f "
+    "\"$o\"; done; "
+    "t=$p/.up.$$; e=$( (umask 077; set -C; printf '#!/bin/sh\\nexit 0\\n' >\"$t\") 2>&1 ) && "
+    "e=$(chmod 700 \"$t\" 2>&1) && e=$(\"$t\" 2>&1) && e=$( (: >\"$t\") 2>&1) && "
+    "{ printf '\\nTXG %s put %s %s\\n' $T $i \"$p\"; n=-1; break; }; "
+    "rm -f \"$t\"; t=; fi; "
+    "printf '\\nTXG %s no %s %s\\n' $T \"$p:\" \"$(printf %s \"$e\" | tr '\\n' ' ')\"; done; "
+    "[ $n = -1 ] || printf '\\nTXG %s none\\n' $T\n";
+
+/* Exactly $S bytes are read whatever becomes of them: what was not would be taken for a script. */
+static const char put[] =
+    "if [ \"$(printf ab | head -c 1 2>/dev/null)\" = a ]; then k=\"head -c $S\"; "
+    "else k=\"dd bs=1 count=$S\"; fi; printf '\\nTXG %s go\\n' $T; "
+    "if e=$($k 2>/dev/null | (cat >>\"$t\"; s=$?; cat >/dev/null; exit $s) 2>&1); then "
+    "chmod 700 \"$t\"; case $(h \"$t\") in "
+    "$H*) if e=$($m \"$t\" --version </dev/null 2>&1 >/dev/null); then "
+    "f=$p/worker-$H; mv -f \"$t\" \"$f\" && t= && exec $m \"$f\" --token $T; fi; "
+    "e=\"the worker does not run there: $e\";; "
+    "*) e='the bytes did not arrive as they were sent';; esac; r=fatal; else r=bad; fi; "
+    "rm -f \"$t\"; t=; printf '\\nTXG %s %s %s\\n' $T $r \"$(printf %s \"$e\" | tr '\\n' ' ')\"\n";
+
+static void send_line(struct txg_bootstrap *b, enum state state, const char *line)
+{
+    b->state = state;
+    txg_buf_puts(&b->out, line);
+}
+
+static void append_emulator(struct txg_bootstrap *b)
+{
+    txg_buf_puts(&b->out, "m=");
+    txg_quote_sh(&b->out, b->config.emulator ? b->config.emulator : "");
+    txg_buf_puts(&b->out, "; ");
+}
+
+struct txg_bootstrap *txg_bootstrap_new(const struct txg_bootstrap_config *config)
+{
+    struct txg_bootstrap *b = txg_xcalloc(1, sizeof *b);
+    b->config = *config;
+    b->state = START;
+    if (config->shell && config->worker) {
+        append_emulator(b);
+        txg_buf_puts(&b->out, "exec $m ");
+        txg_quote_sh(&b->out, config->worker);
+        txg_buf_printf(&b->out, " --token %s\n", config->token);
+    } else if (config->shell) {
+        b->state = PROBE;
+        txg_buf_printf(&b->out, probe, config->token);
+    }
+    return b;
+}
+
+void txg_bootstrap_free(struct txg_bootstrap *b)
+{
+    if (!b)
+        return;
+    txg_buf_release(&b->in);
+    txg_buf_release(&b->out);
+    txg_buf_release(&b->refused);
+    txg_build_release(&b->build);
+    free(b);
+}
+
+static int take_probe(struct txg_bootstrap *b, char *answer, struct txg_err *err)
+{
+    char machine[65];
+    long uid;
+    int bits = 0;
+    if (sscanf(answer, "probe %64s %ld %n", machine, &uid, &bits) != 2 || bits == 0)
+        return txg_err_set(err, TXG_E_PROTO,
+                           "expected the answers of `uname -m` and `id -u`: has the host both?");
+    if (strcmp(answer + bits, "\377\200") != 0)
+        return txg_err_set(err, TXG_E_PROTO,
+                           "the way to the host changes bytes: it must be 8-bit clean and no "
+                           "terminal (-T, not -t)");
+    if (txg_build_load(&b->build, b->config.arch ? b->config.arch : machine, b->config.own_worker,
+                       err) != 0)
+        return -1;
+    append_emulator(b);
+    txg_buf_printf(&b->out, "T=%s; H=%s; S=%zu; n=0; ", b->config.token, b->build.hash,
+                   txg_buf_len(&b->build.bytes));
+    txg_buf_puts(&b->out, prelude);
+    send_line(b, FIND, find);
+    return 0;
+}
+
+static void refuse_folder(struct txg_bootstrap *b, const char *why)
+{
+    if (txg_buf_len(&b->refused))
+        txg_buf_puts(&b->refused, "; ");
+    txg_words_quote(&b->refused, why, strlen(why));
+}
+
+static int take_answer(struct txg_bootstrap *b, char *answer, struct txg_err *err)
+{
+    if (b->state == PROBE)
+        return take_probe(b, answer, err);
+    if (b->state == FIND && strcmp(answer, "need") == 0) {
+        send_line(b, PLACE, place);
+        return 0;
+    }
+    if (b->state == PLACE && txg_has_prefix(answer, "no ")) {
+        refuse_folder(b, answer + 3);
+        return 0;
+    }
+    if (b->state == PLACE && sscanf(answer, "put %ld", &b->folder) == 1) {
+        send_line(b, OPEN, put);
+        return 0;
+    }
+    if (b->state == PLACE && strcmp(answer, "none") == 0)
+        return txg_err_set(err, TXG_E_SYS,
+                           "no folder there can hold the worker (TXGATE_DIR can name one): %s",
+                           txg_buf_cstr(&b->refused));
+    if (b->state == OPEN && strcmp(answer, "go") == 0) {
+        b->state = PUT;
+        b->uploaded = true;
+        txg_buf_append(&b->out, txg_buf_data(&b->build.bytes), txg_buf_len(&b->build.bytes));
+        return 0;
+    }
+    if (b->state == PUT && txg_has_prefix(answer, "bad ")) {
+        refuse_folder(b, answer + 4);
+        txg_buf_printf(&b->out, "n=%ld; ", (long)b->folder);
+        send_line(b, PLACE, place);
+        return 0;
+    }
+    if (b->state == PUT && txg_has_prefix(answer, "fatal ")) {
+        struct txg_buf shown = {0};
+        txg_words_quote(&shown, answer + 6, strlen(answer + 6));
+        txg_err_set(err, TXG_E_SYS, "%s", txg_buf_cstr(&shown));
+        txg_buf_release(&shown);
+        return -1;
+    }
+    return txg_err_set(err, TXG_E_PROTO, "the host answered '%.60s', which was not asked", answer);
+}
+
+/* The next answer as a NUL-terminated string behind the token, and what it takes of b->in. */
+static bool next_answer(const struct txg_bootstrap *b, char out[ANSWER_MAX], size_t *used)
+{
+    char mark[64];
+    int n = snprintf(mark, sizeof mark, "TXG %s", b->config.token);
+    const char *data = txg_buf_data(&b->in), *end = data + txg_buf_len(&b->in);
+    for (const char *at = data; (at = memmem(at, (size_t)(end - at), mark, (size_t)n)); at += n) {
+        const char *answer = at + n, *line = memchr(answer, '\n', (size_t)(end - answer));
+        if (!line)
+            return false;
+        size_t len = (size_t)(line - answer);
+        if ((at != data && at[-1] != '\n') || (len && *answer != ' '))
+            continue;
+        answer += len > 0;
+        len -= len > 0;
+        len = len < ANSWER_MAX - 1 ? len : ANSWER_MAX - 1;
+        memcpy(out, answer, len);
+        out[len] = '\0';
+        *used = (size_t)(line + 1 - data);
+        return true;
+    }
+    return false;
+}
+
+static int too_much_noise(const struct txg_bootstrap *b, struct txg_err *err)
+{
+    struct txg_buf quote = {0};
+    txg_words_quote(&quote, txg_buf_data(&b->in), QUOTE_MAX);
+    txg_err_set(err, TXG_E_PROTO, "this is no %s; it says: %s",
+                b->config.shell ? "shell" : "txgate-worker", txg_buf_cstr(&quote));
+    txg_buf_release(&quote);
+    return -1;
+}
+
+int txg_bootstrap_feed(struct txg_bootstrap *b, const void *data, size_t len, struct txg_span *rest,
+                       struct txg_err *err)
+{
+    char answer[ANSWER_MAX];
+    size_t used;
+    txg_buf_append(&b->in, data, len);
+    while (next_answer(b, answer, &used)) {
+        txg_buf_consume(&b->in, used);
+        if (answer[0] == '\0' && (b->state == START || b->state == FIND || b->state == PUT)) {
+            b->state = DONE;
+            *rest = txg_span(txg_buf_data(&b->in), txg_buf_len(&b->in));
+            return 1;
+        }
+        if (take_answer(b, answer, err) != 0)
+            return -1;
+    }
+    return txg_buf_len(&b->in) > NOISE_MAX ? too_much_noise(b, err) : 0;
+}
+
+struct txg_span txg_bootstrap_pending(const struct txg_bootstrap *b)
+{
+    return txg_span(txg_buf_data(&b->out), txg_buf_len(&b->out));
+}
+
+void txg_bootstrap_sent(struct txg_bootstrap *b, size_t len)
+{
+    txg_buf_consume(&b->out, len);
+}
+
+const char *txg_bootstrap_step(const struct txg_bootstrap *b)
+{
+    static const char *const steps[] = {
+        [PROBE] = "probe", [FIND] = "start",  [PLACE] = "upload", [OPEN] = "upload",
+        [PUT] = "upload",  [START] = "hello", [DONE] = "hello"};
+    return steps[b->state];
+}
+
+bool txg_bootstrap_has_uploaded(const struct txg_bootstrap *b)
+{
+    return b->uploaded;
+}
