@@ -261,6 +261,7 @@ static struct txg_host *host_for(struct txg_gateways *set, const struct txg_spec
         .testrunuid = set->config.testrunuid,
         .heartbeat = set->config.heartbeat,
         .connect_timeout = set->config.connect_timeout,
+        .accept_new_host_keys = set->config.accept_new_host_keys,
         .user = set,
         .on_message = on_message,
         .on_fault = on_fault,

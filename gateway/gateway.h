@@ -30,6 +30,7 @@ struct txg_gateways_config {
     const char *testrunuid;
     int64_t heartbeat;       /* microseconds */
     int64_t connect_timeout; /* microseconds, from open to workerready */
+    bool accept_new_host_keys;
     void *user;
     void (*on_message)(void *user, unsigned number, const struct txg_msg *msg);
     /* The last call for this number. `text` is for people: step, reason, last words of

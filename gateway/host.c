@@ -307,12 +307,15 @@ struct txg_host *txg_host_new(const struct txg_host_config *config)
     uv_prepare_start(&h->flush, on_flush);
     uv_timer_start(&h->watch, on_watch, tick < 100 ? tick : 100, tick < 100 ? tick : 100);
     h->ops = config->ops ? config->ops : txg_transport_for(config->spec->kind);
-    h->transport = h->ops->create(&(struct txg_transport_config){.loop = config->loop,
-                                                                 .spec = config->spec,
-                                                                 .worker = config->worker,
-                                                                 .token = h->token,
-                                                                 .events = &events,
-                                                                 .user = h});
+    h->transport = h->ops->create(
+        &(struct txg_transport_config){.loop = config->loop,
+                                       .spec = config->spec,
+                                       .worker = config->worker,
+                                       .token = h->token,
+                                       .connect_timeout = config->connect_timeout,
+                                       .accept_new_host_keys = config->accept_new_host_keys,
+                                       .events = &events,
+                                       .user = h});
     h->bootstrap = txg_bootstrap_new(&(struct txg_bootstrap_config){
         .token = h->token,
         .shell = h->ops->shell,

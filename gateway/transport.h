@@ -42,6 +42,8 @@ struct txg_transport_config {
     const struct txg_spec *spec; /* borrowed, outlives the transport */
     const char *worker;          /* path of the worker program for hosts that need none uploaded */
     const char *token;           /* copied; `<worker> --token <token>` answers with a line of it */
+    int64_t connect_timeout;     /* microseconds from start to on_open */
+    bool accept_new_host_keys;   /* the user's say for keys that are in no known_hosts */
     const struct txg_transport_events *events;
     void *user;
 };
@@ -68,6 +70,9 @@ struct txg_transport { /* first member of every transport */
 
 extern const struct txg_transport_ops txg_popen_ops; /* a worker process on this machine */
 extern const struct txg_transport_ops txg_exec_ops;  /* a program that leads to a shell */
+
+/* A shell of the login user on a host that is reached over SSH (libssh). */
+extern const struct txg_transport_ops txg_ssh_ops;
 
 /* NULL: no transport is built for this kind yet. */
 const struct txg_transport_ops *txg_transport_for(enum txg_spec_kind kind);

@@ -67,7 +67,8 @@ static void finish_line(struct txg_words *w, txg_words_fn *on_line, void *user)
         txg_buf_append(&w->last, txg_buf_data(&text), txg_buf_len(&text));
         txg_buf_putc(&w->last, '\n');
         shorten(&w->last);
-        on_line(user, txg_buf_cstr(&text));
+        if (on_line)
+            on_line(user, txg_buf_cstr(&text));
     }
     txg_buf_release(&text);
 }

@@ -17,7 +17,7 @@ struct txg_words { /* zero-filled storage is empty */
     struct txg_buf last;
 };
 
-typedef void txg_words_fn(void *user, const char *line);
+typedef void txg_words_fn(void *user, const char *line); /* NULL: lines are kept only */
 
 void txg_words_release(struct txg_words *w);
 void txg_words_feed(struct txg_words *w, const void *data, size_t len, txg_words_fn *on_line,

@@ -16,10 +16,10 @@ static const char *const kind_names[] = {
 };
 
 /* The fields that are one owned string each. */
-static const size_t texts[] = {FIELD(text),       FIELD(target),     FIELD(id),
-                               FIELD(python),     FIELD(chdir),      FIELD(via),
-                               FIELD(installvia), FIELD(ssh_config), FIELD(execmodel),
-                               FIELD(worker),     FIELD(arch),       FIELD(emulator)};
+static const size_t texts[] = {
+    FIELD(text), FIELD(target),     FIELD(id),         FIELD(python),    FIELD(chdir),
+    FIELD(via),  FIELD(installvia), FIELD(ssh_config), FIELD(execmodel), FIELD(worker),
+    FIELD(arch), FIELD(emulator),   FIELD(host_key)};
 
 struct txg_spec *txg_spec_dup(const struct txg_spec *spec)
 {
@@ -63,12 +63,12 @@ bool txg_spec_shares_host(const struct txg_spec *a, const struct txg_spec *b)
     return a->kind == b->kind && a->kind != TXG_SPEC_EXEC && same(a->target, b->target) &&
            same(a->ssh_config, b->ssh_config) && same(a->worker, b->worker) &&
            same(a->arch, b->arch) && same(a->emulator, b->emulator) && same(a->via, b->via) &&
-           same(a->installvia, b->installvia);
+           same(a->installvia, b->installvia) && same(a->host_key, b->host_key);
 }
 
 int txg_spec_check_supported(const struct txg_spec *spec, struct txg_err *err)
 {
-    bool shell = spec->kind == TXG_SPEC_EXEC;
+    bool shell = spec->kind == TXG_SPEC_EXEC || spec->kind == TXG_SPEC_SSH;
     const char *what = spec->kind != TXG_SPEC_POPEN && !shell ? txg_spec_kind_name(spec->kind)
                        : spec->via                            ? "via="
                        : spec->python                         ? "python="

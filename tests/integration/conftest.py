@@ -20,6 +20,7 @@ BUILDDIR = pathlib.Path(os.environ.get("TXG_BUILDDIR") or SRCDIR / "build").reso
 sys.path.insert(0, str(SRCDIR / "tests/lib"))
 
 import processes  # noqa: E402
+import sshd  # noqa: E402
 
 
 class Result:
@@ -174,3 +175,37 @@ def outcomes():
                 found.setdefault(event["nodeid"], []).append(Finish(event))
         return found
     return read
+
+
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / "server"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def client(tmp_path):
+    return sshd.Client(tmp_path / "home")
+
+
+@pytest.fixture
+def serve():
+    """Starts servers, and ends them with the test."""
+    started = []
+
+    def start(server):
+        started.append(server)
+        return server.start()
+    yield start
+    for server in started:
+        server.stop()
+
+
+@pytest.fixture
+def server(folder, client, serve):
+    """An sshd that the client may log in to, and knows."""
+    made = sshd.Sshd(folder)
+    client.may_log_in(made)
+    client.knows(made)
+    return serve(made)

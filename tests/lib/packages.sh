@@ -2,11 +2,11 @@
 
 # To build txgate.
 BUILD_PACKAGES="gcc make autoconf automake pkg-config libc6-dev libuv1-dev libyaml-dev
-libmsgpack-dev libmxml-dev"
+libmsgpack-dev libmxml-dev libssh-dev"
 
 # To test it as well.
 CHECK_PACKAGES="git xz-utils libcunit1-dev python3 python3-pytest clang libclang-rt-dev clang-format
-valgrind musl-tools shellcheck busybox-static"
+valgrind musl-tools shellcheck busybox-static openssh-server openssh-client dropbear-bin"
 
 # Real programs for `make check-long`.
 LONG_PACKAGES="dbus-tests libglib2.0-tests json-glib-tools libjson-glib-1.0-0 perl"

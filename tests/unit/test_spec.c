@@ -281,10 +281,9 @@ static void what_is_not_built_yet_says_so(void)
 {
     static const struct {
         const char *text, *what;
-    } cases[] = {{"ssh=h", "ssh"},
-                 {"vagrant_ssh=h", "vagrant_ssh"},
+    } cases[] = {{"vagrant_ssh=h", "vagrant_ssh"},
                  {"socket=h:1", "socket"},
-                 {"exec=true", "exec"},
+                 {"ssh=h//via=hub", "via="},
                  {"popen//via=hub", "via="},
                  {"popen//python=python3", "python="},
                  {"popen//arch=aarch64", "arch="},

@@ -1,0 +1,162 @@
+#include "config.h"
+
+#include "gateway/ssh/login.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "gateway/ssh/net.h"
+#include "gateway/ssh/pump.h"
+#include "gateway/words.h"
+#include "src/base/str.h"
+
+#define JUMPS_MAX 8
+#define WORDS_MAX 2048
+
+struct way {
+    int fd;
+    char where[320]; /* "10.0.0.11 port 22" */
+    int words;       /* stderr of a ProxyCommand, or -1 */
+};
+
+static int open_link(struct txg_ssh_try *t, const struct txg_ssh_login *login,
+                     const struct txg_ssh_config *c, const char *pin, unsigned depth,
+                     struct txg_ssh_link *out, struct txg_err *err);
+
+/* Cuts the last jump off "a,b,c"; *before is what stands in front of it, or NULL. */
+static char *last_jump(const char *jumps, char **before)
+{
+    const char *comma = strrchr(jumps, ',');
+    *before = comma ? txg_xstrndup(jumps, (size_t)(comma - jumps)) : NULL;
+    return txg_xstrdup(comma ? comma + 1 : jumps);
+}
+
+static int jump(struct txg_ssh_try *t, const struct txg_ssh_login *login,
+                const struct txg_ssh_config *c, unsigned depth, struct way *way,
+                struct txg_err *err)
+{
+    char *before;
+    TXG_AUTOFREE char *host = last_jump(c->jump, &before);
+    TXG_AUTOFREE char *owned = before;
+    struct txg_ssh_config via;
+    struct txg_ssh_link link = {0};
+    if (depth >= JUMPS_MAX)
+        return txg_err_set(err, TXG_E_LIMIT, "more than %d jump hosts in a row", JUMPS_MAX);
+    if (host[0] == '-' || strpbrk(host, " \t"))
+        return txg_err_set(err, TXG_E_USAGE, "jump host '%s': expected [user@]host[:port]", host);
+    if (txg_ssh_config_read(host, c->file, &via, err) != 0)
+        return txg_err_wrap(err, "jump host %s", host);
+    if (before) {
+        free(via.jump);
+        via.jump = txg_xstrdup(before);
+    }
+    int rc = open_link(t, login, &via, NULL, depth + 1, &link, err);
+    if (rc == 0)
+        rc = txg_ssh_session_forward(t, &link, c->host, c->port, err);
+    if (rc == 0 && (way->fd = txg_ssh_pump_start(&link, err)) < 0)
+        rc = -1;
+    if (rc != 0) {
+        txg_ssh_link_close(&link);
+        txg_err_wrap(err, "jump host %s", host);
+    }
+    snprintf(way->where, sizeof way->where, "%s port %s through %s", c->host, c->port, host);
+    txg_ssh_config_release(&via);
+    return rc;
+}
+
+static void *reap(void *arg)
+{
+    pid_t pid = (pid_t)(intptr_t)arg;
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        continue;
+    return NULL;
+}
+
+static int run_proxy(const struct txg_ssh_config *c, struct way *way, struct txg_err *err)
+{
+    pid_t pid;
+    pthread_t thread;
+    way->fd = txg_ssh_net_command(c, &way->words, &pid, err);
+    if (way->fd < 0)
+        return -1;
+    if (pthread_create(&thread, NULL, reap, (void *)(intptr_t)pid) == 0)
+        pthread_detach(thread);
+    snprintf(way->where, sizeof way->where, "%s port %s through ProxyCommand", c->host, c->port);
+    return 0;
+}
+
+static int find_way(struct txg_ssh_try *t, const struct txg_ssh_login *login,
+                    const struct txg_ssh_config *c, unsigned depth, struct way *way,
+                    struct txg_err *err)
+{
+    if (c->jump && strcasecmp(c->jump, "none") != 0)
+        return jump(t, login, c, depth, way, err);
+    if (c->proxy && strcasecmp(c->proxy, "none") != 0)
+        return run_proxy(c, way, err);
+    way->fd = txg_ssh_net_connect(t, c, way->where, sizeof way->where, err);
+    return way->fd < 0 ? -1 : 0;
+}
+
+/* What a ProxyCommand said is most of what can be known of its failure. */
+static void add_words(int fd, struct txg_err *err)
+{
+    char bytes[WORDS_MAX];
+    struct pollfd ready = {.fd = fd, .events = POLLIN};
+    struct txg_words words = {0};
+    ssize_t n;
+    poll(&ready, 1, 200); /* it may be about to say it */
+    while ((n = read(fd, bytes, sizeof bytes)) > 0)
+        txg_words_feed(&words, bytes, (size_t)n, NULL, NULL);
+    txg_words_end(&words, NULL, NULL);
+    TXG_AUTOFREE char *last = txg_xstrdup(txg_words_last(&words));
+    size_t len = strlen(last);
+    if (len && err) {
+        last[len - 1] = '\0';
+        TXG_AUTOFREE char *before = txg_xstrdup(err->text);
+        txg_err_set(err, err->code, "%s; it said: %s", before, last);
+    }
+    txg_words_release(&words);
+}
+
+static int open_link(struct txg_ssh_try *t, const struct txg_ssh_login *login,
+                     const struct txg_ssh_config *c, const char *pin, unsigned depth,
+                     struct txg_ssh_link *out, struct txg_err *err)
+{
+    struct txg_ssh_hostkey hostkey = {.config = c, .pin = pin, .accept_new = login->accept_new};
+    struct way way = {.fd = -1, .words = -1};
+    if (find_way(t, login, c, depth, &way, err) != 0)
+        return -1;
+    int rc = txg_ssh_session_open(t, &hostkey, way.fd, way.where, out, err);
+    if (way.words >= 0) {
+        if (rc != 0)
+            add_words(way.words, err);
+        close(way.words);
+    }
+    return rc;
+}
+
+int txg_ssh_login(struct txg_ssh_try *t, const struct txg_ssh_login *login,
+                  struct txg_ssh_link *out, struct txg_err *err)
+{
+    struct txg_ssh_config c;
+    *out = (struct txg_ssh_link){0};
+    txg_ssh_try_at(t, "connect", "reading ssh's configuration");
+    if (txg_ssh_config_read(login->target, login->ssh_config, &c, err) != 0)
+        return -1;
+    int rc = open_link(t, login, &c, login->pin, 0, out, err);
+    if (rc == 0)
+        rc = txg_ssh_session_exec(t, out, login->command, err);
+    if (rc != 0)
+        txg_ssh_link_close(out);
+    txg_ssh_config_release(&c);
+    return rc;
+}

@@ -1,0 +1,465 @@
+#include "config.h"
+
+/*
+ * A remote shell over SSH. A thread of its own takes one host from its name to the started shell
+ * (names, keys, the agent and prompts all block, and libuv's few pool threads would make one dead
+ * host the others' wait); then the session moves onto the loop, driven by uv_poll, and no thread
+ * touches it again.
+ */
+#include "gateway/transport.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/ssh/login.h"
+#include "gateway/words.h"
+#include "src/base/str.h"
+
+#define COMMAND     "exec sh" /* bash, dash, ash, zsh, csh and fish all take it */
+#define TURNS       64        /* reads of libssh, 4 KiB each, in one turn of the loop */
+#define DRAIN_GRACE 500       /* ms for the rest of the output once the shell has ended */
+#define KILL_GRACE  500       /* ms for a signal to arrive before the connection is cut */
+
+/* What thread and loop share; whoever is last frees it. */
+struct job {
+    pthread_mutex_t lock; /* of `users` and `async` */
+    unsigned users;
+    uv_async_t *async; /* borrowed; NULL once the loop has given up */
+    struct txg_ssh_try try;
+    struct txg_ssh_login login;
+    char *target, *ssh_config, *pin; /* owned */
+    struct txg_ssh_link link;
+    struct txg_err err;
+    bool done, failed;
+};
+
+struct ssh {
+    struct txg_transport base;
+    uv_loop_t *loop;
+    struct job *job; /* NULL once it is done with */
+    int64_t timeout; /* microseconds */
+    struct txg_ssh_link link;
+    ssh_event event;
+    size_t most; /* of the window, txg_ssh_room() */
+    uv_poll_t poll;
+    uv_async_t async;
+    uv_timer_t timer;
+    unsigned handles; /* that are not closed yet */
+    struct txg_words words;
+    char *reason; /* owned; set once it is known why it ended */
+    const char *step;
+    bool open, wants_room;
+    bool stopped;  /* by the owner: nothing but on_end is told from here on */
+    bool deaf;     /* the far side closed its end of the link */
+    bool silenced; /* and did not end */
+    bool killed, draining, finishing;
+};
+
+static void job_release(struct job *job)
+{
+    pthread_mutex_lock(&job->lock);
+    bool last = --job->users == 0;
+    pthread_mutex_unlock(&job->lock);
+    if (!last)
+        return;
+    txg_ssh_link_close(&job->link);
+    txg_ssh_try_release(&job->try);
+    pthread_mutex_destroy(&job->lock);
+    free(job->target);
+    free(job->ssh_config);
+    free(job->pin);
+    free(job);
+}
+
+static void *run_job(void *arg)
+{
+    struct job *job = arg;
+    bool failed = txg_ssh_login(&job->try, &job->login, &job->link, &job->err) != 0;
+    pthread_mutex_lock(&job->lock);
+    job->failed = failed;
+    job->done = true;
+    if (job->async)
+        uv_async_send(job->async);
+    pthread_mutex_unlock(&job->lock);
+    job_release(job);
+    return NULL;
+}
+
+static struct txg_transport *create(const struct txg_transport_config *config)
+{
+    struct ssh *s = txg_xcalloc(1, sizeof *s);
+    s->base = (struct txg_transport){&txg_ssh_ops, config->events, config->user};
+    s->loop = config->loop;
+    s->timeout = config->connect_timeout;
+    s->step = "connect";
+    struct job *job = s->job = txg_xcalloc(1, sizeof *job);
+    pthread_mutex_init(&job->lock, NULL);
+    job->target = txg_xstrdup(config->spec->target);
+    job->ssh_config = txg_xstrdup(config->spec->ssh_config);
+    job->pin = txg_xstrdup(config->spec->host_key);
+    job->login = (struct txg_ssh_login){.target = job->target,
+                                        .ssh_config = job->ssh_config,
+                                        .pin = job->pin,
+                                        .accept_new = config->accept_new_host_keys,
+                                        .command = COMMAND};
+    signal(SIGPIPE, SIG_IGN);
+    return &s->base;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct ssh *s = handle->data;
+    if (--s->handles > 0)
+        return;
+    if (s->event) {
+        ssh_event_remove_session(s->event, s->link.session);
+        ssh_event_free(s->event);
+    }
+    txg_ssh_link_close(&s->link);
+    s->base.events->on_end(&s->base, s->step, s->reason, txg_words_last(&s->words));
+}
+
+static void close_handle(struct ssh *s, void *handle)
+{
+    uv_handle_t *h = handle;
+    if (h->data == s && !uv_is_closing(h))
+        uv_close(h, on_closed);
+}
+
+static void own_handle(struct ssh *s, void *handle)
+{
+    ((uv_handle_t *)handle)->data = s;
+    s->handles++;
+}
+
+static void on_line(void *user, const char *line)
+{
+    struct ssh *s = user;
+    if (!s->stopped)
+        s->base.events->on_words(&s->base, line);
+}
+
+/* Lets go of the thread, if it is still at work: what it brings is closed by itself. */
+static void leave_job(struct ssh *s)
+{
+    struct job *job = s->job;
+    if (!job)
+        return;
+    s->job = NULL;
+    pthread_mutex_lock(&job->lock);
+    job->async = NULL;
+    pthread_mutex_unlock(&job->lock);
+    txg_ssh_try_cancel(&job->try);
+    job_release(job);
+}
+
+static void finish(struct ssh *s)
+{
+    if (s->finishing)
+        return;
+    s->finishing = true;
+    if (!s->reason)
+        s->reason = txg_xstrdup("closed");
+    leave_job(s);
+    txg_words_end(&s->words, on_line, s);
+    close_handle(s, &s->poll);
+    close_handle(s, &s->async);
+    close_handle(s, &s->timer);
+}
+
+static void set_reason(struct ssh *s, char *reason)
+{
+    if (s->reason)
+        free(reason);
+    else
+        s->reason = reason;
+}
+
+static void on_grace_over(uv_timer_t *timer);
+static void arm(struct ssh *s);
+
+static void kill_now(struct ssh *s)
+{
+    if (s->killed)
+        return;
+    s->killed = true;
+    if (s->open && !s->link.stream->exited && ssh_channel_is_open(s->link.channel))
+        ssh_channel_request_send_signal(s->link.channel, "KILL");
+    uv_timer_start(&s->timer, on_grace_over, KILL_GRACE, 0);
+}
+
+/* The far side sees EOF and has the grace to end by itself. */
+static void hang_up(struct ssh *s)
+{
+    if (ssh_channel_is_open(s->link.channel))
+        ssh_channel_send_eof(s->link.channel);
+    uv_timer_start(&s->timer, on_grace_over, TXG_TRANSPORT_GRACE, 0);
+}
+
+static void on_grace_over(uv_timer_t *timer)
+{
+    struct ssh *s = timer->data;
+    if (s->deaf && !s->silenced && !s->stopped) {
+        s->silenced = true;
+        hang_up(s);
+        arm(s);
+    } else if (s->draining || s->killed) {
+        set_reason(s, txg_xstrdup("the remote program did not end and was left"));
+        finish(s);
+    } else {
+        kill_now(s);
+    }
+}
+
+/* Once the program has ended; and the rest of its output was read, or does not come to an end
+ * because something that it left behind holds the channel open. */
+static void see_end(struct ssh *s)
+{
+    const struct txg_ssh_stream *in = s->link.stream;
+    const char *why = s->silenced ? " after it had closed the link" : "";
+    if (in->exited && !s->reason)
+        s->reason =
+            in->signal[0]
+                ? txg_xasprintf("the remote program was killed by signal %s%s", in->signal, why)
+                : txg_xasprintf("the remote program ended with status %d%s", in->status, why);
+    if (in->closed || (in->exited && in->eof)) {
+        set_reason(s, txg_xstrdup("the host closed the channel"));
+        finish(s);
+    } else if (in->exited && !s->draining) {
+        s->draining = true;
+        uv_timer_start(&s->timer, on_grace_over, DRAIN_GRACE, 0);
+    } else if (in->eof && !s->deaf && !s->stopped) {
+        s->deaf = true; /* how it ended usually comes behind */
+        uv_timer_start(&s->timer, on_grace_over, DRAIN_GRACE, 0);
+    }
+}
+
+/* Hands on what has come. */
+static void deliver(struct ssh *s)
+{
+    struct txg_ssh_stream *in = s->link.stream;
+    if (txg_buf_len(&in->err) > 0) {
+        txg_words_feed(&s->words, txg_buf_data(&in->err), txg_buf_len(&in->err), on_line, s);
+        txg_buf_clear(&in->err);
+    }
+    if (txg_buf_len(&in->out) > 0) {
+        if (!s->stopped) /* a write from inside on_read may bring more: work on what is here now */
+        {
+            struct txg_buf now = in->out;
+            in->out = (struct txg_buf){0};
+            s->base.events->on_read(&s->base, txg_buf_data(&now), txg_buf_len(&now));
+            txg_buf_release(&now);
+        } else {
+            txg_buf_clear(&in->out);
+        }
+    }
+    if (s->wants_room && !s->stopped && txg_ssh_room(s->link.channel, &s->most) > 0) {
+        s->wants_room = false;
+        s->base.events->on_writable(&s->base);
+    }
+}
+
+static void turn(struct ssh *s)
+{
+    int rc = SSH_OK;
+    for (int i = 0; i < TURNS && rc == SSH_OK; i++)
+        rc = ssh_event_dopoll(s->event, 0);
+    deliver(s);
+    see_end(s);
+    if (s->finishing)
+        return;
+    if (rc == SSH_ERROR || !ssh_is_connected(s->link.session)) {
+        const char *error = ssh_get_error(s->link.session);
+        set_reason(s, txg_xasprintf("the connection ended%s%s", *error ? ": " : "", error));
+        finish(s);
+        return;
+    }
+    arm(s);
+}
+
+static void on_ready(uv_poll_t *handle, int status, int events)
+{
+    struct ssh *s = handle->data;
+    (void)status, (void)events; /* libssh finds out itself */
+    if (!s->finishing)
+        turn(s);
+}
+
+static void arm(struct ssh *s)
+{
+    bool writes = ssh_get_poll_flags(s->link.session) & SSH_WRITE_PENDING;
+    if (!s->finishing)
+        uv_poll_start(&s->poll, UV_READABLE | (writes ? UV_WRITABLE : 0), on_ready);
+}
+
+static void take_session(struct ssh *s)
+{
+    s->link = s->job->link;
+    s->job->link = (struct txg_ssh_link){0};
+    leave_job(s);
+    s->event = ssh_event_new();
+    ssh_event_add_session(s->event, s->link.session);
+    uv_poll_init(s->loop, &s->poll, s->link.fd);
+    own_handle(s, &s->poll);
+    s->open = true;
+    s->step = "link";
+    uv_timer_stop(&s->timer);
+    if (!s->stopped)
+        s->base.events->on_open(&s->base);
+    if (!s->finishing)
+        turn(s);
+}
+
+/* From the thread: it is done. From this loop: libssh had something for us during a write. */
+static void on_async(uv_async_t *async)
+{
+    struct ssh *s = async->data;
+    if (s->finishing)
+        return;
+    if (s->open) {
+        turn(s);
+        return;
+    }
+    if (!s->job)
+        return;
+    pthread_mutex_lock(&s->job->lock);
+    bool done = s->job->done;
+    pthread_mutex_unlock(&s->job->lock);
+    if (done && !s->job->failed) {
+        take_session(s);
+    } else if (done) {
+        char doing[256];
+        s->step = txg_ssh_try_where(&s->job->try, doing, sizeof doing);
+        s->reason = txg_xstrdup(s->job->err.text);
+        finish(s);
+    }
+}
+
+static void on_late(uv_timer_t *timer)
+{
+    struct ssh *s = timer->data;
+    char doing[256];
+    if (!s->job) {
+        finish(s);
+        return;
+    }
+    s->step = txg_ssh_try_where(&s->job->try, doing, sizeof doing);
+    set_reason(s, txg_xasprintf("no answer within %.6g s (--connect-timeout), %s",
+                                (double)s->timeout / 1e6, doing));
+    finish(s);
+}
+
+static void on_not_started(uv_timer_t *timer)
+{
+    finish(timer->data);
+}
+
+/* Signals are the loop's: the thread takes none. */
+static int start_thread(struct job *job)
+{
+    pthread_t thread;
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = pthread_create(&thread, NULL, run_job, job);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (rc == 0)
+        pthread_detach(thread);
+    return rc;
+}
+
+static void start(struct txg_transport *t)
+{
+    struct ssh *s = (struct ssh *)t;
+    struct job *job = s->job;
+    struct txg_err err;
+    uv_timer_init(s->loop, &s->timer);
+    own_handle(s, &s->timer);
+    uv_async_init(s->loop, &s->async, on_async);
+    own_handle(s, &s->async);
+    if (txg_ssh_try_init(&job->try, s->timeout, &err) != 0) {
+        s->reason = txg_xstrdup(err.text);
+        pthread_mutex_destroy(&job->lock);
+        free(job->target);
+        free(job->ssh_config);
+        free(job->pin);
+        free(job);
+        s->job = NULL;
+        uv_timer_start(&s->timer, on_not_started, 0, 0);
+        return;
+    }
+    job->async = &s->async;
+    job->users = 2;
+    int rc = start_thread(job);
+    if (rc != 0) {
+        job->users = 1;
+        s->reason = txg_xasprintf("a thread can't be started: %s", strerror(rc));
+        uv_timer_start(&s->timer, on_not_started, 0, 0);
+        return;
+    }
+    uv_timer_start(&s->timer, on_late, (uint64_t)(s->timeout / 1000), 0);
+}
+
+static size_t write_some(struct txg_transport *t, const void *data, size_t len)
+{
+    struct ssh *s = (struct ssh *)t;
+    if (!s->open || s->finishing || s->stopped || !ssh_channel_is_open(s->link.channel))
+        return len;
+    size_t room = txg_ssh_room(s->link.channel, &s->most), part = len < room ? len : room;
+    int n = part ? ssh_channel_write(s->link.channel, data, (uint32_t)part) : 0;
+    s->wants_room = n >= 0 && (size_t)n < len;
+    /* A write reads as well: what came is told from the loop, and a fault too. */
+    if (n < 0 || txg_buf_len(&s->link.stream->out) > 0 || s->link.stream->exited ||
+        s->link.stream->closed)
+        uv_async_send(&s->async);
+    arm(s);
+    return n < 0 ? len : (size_t)n;
+}
+
+static void stop(struct txg_transport *t)
+{
+    struct ssh *s = (struct ssh *)t;
+    if (s->stopped || s->finishing)
+        return;
+    s->stopped = true;
+    if (s->open) {
+        hang_up(s);
+        arm(s);
+    } else if (s->job) {
+        set_reason(s, txg_xstrdup("closed before it was connected"));
+        leave_job(s);
+        uv_timer_start(&s->timer, on_not_started, 0, 0);
+    }
+}
+
+static void kill_transport(struct txg_transport *t)
+{
+    struct ssh *s = (struct ssh *)t;
+    stop(t);
+    if (s->open && !s->finishing) {
+        kill_now(s);
+        arm(s);
+    }
+}
+
+static void free_transport(struct txg_transport *t)
+{
+    struct ssh *s = (struct ssh *)t;
+    txg_words_release(&s->words);
+    free(s->reason);
+    free(s);
+}
+
+const struct txg_transport_ops txg_ssh_ops = {
+    .name = "ssh",
+    .shell = true,
+    .create = create,
+    .start = start,
+    .write = write_some,
+    .stop = stop,
+    .kill = kill_transport,
+    .free = free_transport,
+};

@@ -1,0 +1,115 @@
+"""Whole runs over ssh=, against a real sshd and a real dropbear: the worker is taken there, the device
+example runs, and whatever dies, nothing is left behind and no test is forgotten."""
+
+import os
+import signal
+import time
+
+import pytest
+
+import processes
+import sshd
+
+pytestmark = pytest.mark.skipif(not sshd.find("sshd"), reason="no sshd (Debian: openssh-server)")
+
+
+@pytest.fixture
+def over(txgate, client):
+    """Runs txgate with the client's home: its key, its known_hosts."""
+    def run(*args, **kwargs):
+        return txgate(*args, env=dict(client.env, **kwargs.pop("env", {})), **kwargs)
+    return run
+
+
+def spec(server, cwd, more=""):
+    return "%s//chdir=%s%s" % (server.spec, cwd, more)
+
+
+def test_device_example(over, txgate, server, devices):
+    for dist, expected, limit in (("each", "9 failed", 7.5), ("load", "3 failed", 3.5)):
+        result = over("run", "--tx", "3*" + spec(server, txgate.cwd), "--dist", dist, "-q",
+                      "--tb=line", *devices)
+        assert expected in result.out, result
+        assert result.code == 1, result
+        for n in (2, 3, 4):
+            assert "192.168.1.%d" % n in result.out, result
+        assert result.seconds < limit, result
+    [worker] = server.folder.glob("cache/txgate-*/worker-*")
+    assert worker.stat().st_mode & 0o777 == 0o700
+    assert server.log.read_text().count("Accepted publickey") == 2  # one login for each host
+
+
+def test_mixed_with_local_ones(over, txgate, server, script):
+    script("ok", "exit 0")
+    result = over("run", "--tx", spec(server, txgate.cwd), "--tx", "popen", "--dist", "each", "ok")
+    assert result.code == 0 and "2 passed" in result.out, result
+
+
+def test_unknown_host(over, txgate, folder, client, serve, script):
+    stranger = sshd.Sshd(folder)
+    client.may_log_in(stranger)
+    serve(stranger)
+    script("ok", "exit 0")
+    result = over("run", "--tx", spec(stranger, txgate.cwd), "ok")
+    assert result.code == 6, result
+    assert "host key" in result.out and sshd.fingerprint(stranger.host_public) in result.out, result
+
+
+def test_output_of_many_megabytes(over, txgate, server, script):
+    script("loud", "yes 0123456789abcdef | head -c 50000000; exit 1")
+    result = over("run", "--tx", spec(server, txgate.cwd), "loud")
+    assert result.code == 1 and "1 failed" in result.out, result
+
+
+def wait_for(condition, seconds=10):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+def test_connection_lost_in_a_run(how, txgate, server, client, script, outcomes, tmp_path):
+    """sshd's process of the connection dies or freezes: the test is lost, the rest moves."""
+    script("slow", "[ -e %s/once ] || { touch %s/once; sleep 60; }" % (tmp_path, tmp_path))
+    script("other", "sleep 0.5")
+    child = txgate.start("run", "--tx", spec(server, txgate.cwd), "--tx", "popen", "--heartbeat", "400ms",
+                         "--jsonl", "out.jsonl", "slow", "other", env=client.env)
+    wait_for((tmp_path / "once").exists)
+    began = time.monotonic()
+    lost = server.sessions()
+    for pid in lost:
+        if processes.name(pid).startswith("sshd"):
+            os.kill(pid, how)
+    out, err = child.communicate(timeout=30)
+    assert time.monotonic() - began < 8, out
+    found = outcomes(tmp_path / "out.jsonl")
+    assert sorted(found) == ["other", "slow"], out
+    assert all(len(f) == 1 for f in found.values()), found
+    if how == signal.SIGSTOP:
+        for pid in lost:
+            try:
+                os.kill(pid, signal.SIGCONT)
+            except ProcessLookupError:
+                pass
+
+
+def test_controller_killed(txgate, server, client, script, tmp_path):
+    script("slow", "touch %s/started; sleep 1234" % tmp_path)
+    child = txgate.start("run", "--tx", spec(server, txgate.cwd), "slow", env=client.env)
+    wait_for((tmp_path / "started").exists)
+    child.kill()
+    child.communicate(timeout=10)
+    wait_for(lambda: not _sleepers(), 5)
+
+
+def _sleepers():
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/cmdline" % pid, "rb") as f:
+                if f.read().split(b"\0")[:2] == [b"sleep", b"1234"]:
+                    found.append(pid)
+        except OSError:
+            pass
+    return found
