@@ -115,7 +115,7 @@ UsePAM no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin yes
-SetEnv TXGATE_DIR={folder}/cache
+SetEnv TXGATE_DIR={folder}/cache HOME={folder} XDG_RUNTIME_DIR=
 LogLevel VERBOSE
 """
 
