@@ -90,11 +90,37 @@ static int read_tx(const struct txg_schema *s, const struct txg_node *node, void
     return 0;
 }
 
+/* The form only: which key it is, the SSH library tells. */
+static bool is_host_key(const char *text)
+{
+    static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    if (txg_has_prefix(text, "SHA256:"))
+        return strlen(text) == 50 && strspn(text + 7, base64) == 43;
+    size_t type = strcspn(text, " ");
+    const char *blob = text + type + (text[type] == ' ');
+    size_t len = strspn(blob, base64);
+    len += strspn(blob + len, "=");
+    return (txg_has_prefix(text, "ssh-") || txg_has_prefix(text, "ecdsa-")) && len >= 64 &&
+           (blob[len] == '\0' || blob[len] == ' ');
+}
+
+static int read_host_key(const struct txg_schema *s, const struct txg_node *node, void *out)
+{
+    struct entry *entry = out;
+    if (node->kind != TXG_NODE_SCALAR || !is_host_key(node->text))
+        return txg_schema_mismatch(s, node, "host_key",
+                                   "a key's fingerprint (SHA256:...) or the key itself"
+                                   " (ssh-ed25519 AAAA...)");
+    entry->gateway.host_key = txg_xstrdup(node->text);
+    return 0;
+}
+
 static const struct txg_field gateway_fields[] = {
     {.name = "id", .type = TXG_FIELD_WORD, .offset = offsetof(struct entry, gateway.id)},
     {.name = "tx", .type = TXG_FIELD_READ, .read = read_tx, .required = true},
     {.name = "labels", .type = TXG_FIELD_WORDS, .offset = offsetof(struct entry, gateway.labels)},
     {.name = "workerinput", .type = TXG_FIELD_READ, .read = read_workerinput},
+    {.name = "host_key", .type = TXG_FIELD_READ, .read = read_host_key},
     {0},
 };
 
@@ -104,6 +130,7 @@ static void fleet_gateway_release(struct txg_fleet_gateway *gateway)
     free(gateway->tx);
     txg_strv_release(&gateway->labels);
     txg_value_release(&gateway->input);
+    free(gateway->host_key);
     free(gateway->where);
 }
 
@@ -116,6 +143,10 @@ static int join_spec(const struct txg_schema *s, const struct txg_node *node, st
         return txg_yaml_fail(s->yaml, node, s->err,
                              "two ids, '%s' and id=%s in 'tx': keep one of them", g->id,
                              entry->spec->id);
+    if (g->host_key && entry->spec->kind != TXG_SPEC_SSH)
+        return txg_yaml_fail(s->yaml, node, s->err,
+                             "'host_key' is for ssh= gateways: this one is %s",
+                             txg_spec_kind_name(entry->spec->kind));
     if (!g->id)
         g->id = txg_xstrdup(entry->spec->id);
     if (g->id && entry->count > 1)

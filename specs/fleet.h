@@ -22,6 +22,7 @@ struct txg_fleet_gateway {
     struct txg_strv labels; /* the entry's, then label= of its tx; no word twice */
     bool has_input;
     struct txg_value input; /* dictionary; meaningful where has_input */
+    char *host_key;         /* "SHA256:..." or "ssh-ed25519 AAAA...", of ssh= only; or NULL */
     char *where;            /* "fleet.yaml:3:5", for errors */
 };
 

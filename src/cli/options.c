@@ -31,6 +31,7 @@ enum option_id {
     OPT_TIMEOUT,
     OPT_HEARTBEAT,
     OPT_CONNECT_TIMEOUT,
+    OPT_ACCEPT_NEW_HOST_KEYS,
     OPT_VERBOSE,
     OPT_QUIET,
     OPT_TB,
@@ -72,6 +73,9 @@ static const struct definition {
      "all (default): a gateway that can't start ends the run; any: go on without it"},
     {OPT_CONNECT_TIMEOUT, BOTH, 0, "connect-timeout", "TIME",
      "for a gateway from its start to its worker's first word (default 30)"},
+    {OPT_ACCEPT_NEW_HOST_KEYS, BOTH, 0, "accept-new-host-keys", NULL,
+     "ssh=: take the key of a host that is not in known_hosts, and write it there;\n"
+     "a key that has changed or is revoked is refused all the same"},
     {OPT_HEARTBEAT, BOTH, 0, "heartbeat", "TIME",
      "a host is lost after 5 of these without a sign of life (default 2)"},
     {OPT_MAXSCHEDCHUNK, TXG_FOR_RUN, 0, "maxschedchunk", "N",
@@ -239,6 +243,9 @@ static int apply(const struct definition *d, const char *value, struct txg_optio
         return 0;
     case OPT_CONNECT_TIMEOUT:
         return take_duration(d, value, false, &o->connect_timeout, err);
+    case OPT_ACCEPT_NEW_HOST_KEYS:
+        o->accept_new_host_keys = true;
+        return 0;
     case OPT_VERBOSE:
         o->verbosity++;
         return 0;

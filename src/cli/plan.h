@@ -27,6 +27,7 @@ struct txg_plan {
     bool strict_collection;
     int64_t heartbeat; /* microseconds */
     int64_t connect_timeout;
+    bool accept_new_host_keys;
 };
 
 /* The options are borrowed for the life of the plan. -1: nothing to release. */

@@ -233,6 +233,7 @@ static void start(struct run *r)
         .testrunuid = r->plan->testrunuid,
         .heartbeat = r->plan->heartbeat,
         .connect_timeout = r->plan->connect_timeout,
+        .accept_new_host_keys = r->plan->accept_new_host_keys,
         .user = r,
         .on_message = on_message,
         .on_down = on_down,

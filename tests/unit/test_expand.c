@@ -27,6 +27,7 @@ static struct txg_config fleet(void)
         for (size_t j = 0; entries[i].labels[j]; j++)
             txg_strv_push(&c.gateways[i].labels, entries[i].labels[j]);
     }
+    c.gateways[2].host_key = txg_xstrdup("SHA256:x");
     c.gateways[2].has_input = true;
     c.gateways[2].input = txg_value_dict();
     txg_value_set(&c.gateways[2].input, "ipadr", txg_value_string("10.0.0.12", 9));
@@ -114,11 +115,14 @@ static void ids_labels_and_inputs(void)
     CU_ASSERT_EQUAL_FATAL(list.n, 5);
     CU_ASSERT_STRING_EQUAL(list.items[0].device, "gw0");
     CU_ASSERT_EQUAL(list.items[0].labels.n, 2);
+    CU_ASSERT_PTR_NULL(list.items[0].spec->host_key);
     CU_ASSERT_STRING_EQUAL(txg_value_get(&list.items[0].input, "k")->string.data, "v");
     CU_ASSERT_STRING_EQUAL(list.items[1].device, "a");
     CU_ASSERT_STRING_EQUAL(list.items[1].labels.items[1], "can");
     CU_ASSERT_STRING_EQUAL(txg_value_get(&list.items[1].input, "n")->string.data, "1");
     CU_ASSERT_STRING_EQUAL(list.items[2].device, "b");
+    CU_ASSERT_STRING_EQUAL(list.items[2].spec->host_key, "SHA256:x");
+    CU_ASSERT(!txg_spec_shares_host(list.items[1].spec, list.items[2].spec));
     CU_ASSERT_STRING_EQUAL(txg_value_get(&list.items[2].input, "ipadr")->string.data, "10.0.0.12");
     CU_ASSERT_PTR_NULL(list.items[3].device);
     CU_ASSERT_EQUAL(list.items[3].labels.n, 1);

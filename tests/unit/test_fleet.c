@@ -17,6 +17,8 @@
 #include "src/base/str.h"
 #include "tests/lib/suite.h"
 
+#define KEY43 "0123456789abcdefghijklmnopqrstuvwxyzABCDEF+"
+
 static char top[4096]; /* a fresh directory, the working directory of every test */
 
 static void write_bytes(const char *path, const void *data, size_t len)
@@ -92,6 +94,7 @@ static void all_that_can_be_said(void)
     struct txg_config c = load(
         "gateways:\n"
         "  - {id: imx6-a, tx: ssh=root@10.0.0.11//chdir=/var/tmp//label=usb, labels: [imx6, can],\n"
+        "     host_key: \"SHA256:" KEY43 "\",\n"
         "     workerinput: {ipadr: 10.0.0.11, uart: /dev/ttyUSB0}}\n"
         "  - {tx: 2*popen}\n"
         "  - {tx: popen//id=here//label=imx6, labels: [imx6]}\n"
@@ -120,12 +123,13 @@ static void all_that_can_be_said(void)
     CU_ASSERT_EQUAL(c.gateways[0].labels.n, 3);
     CU_ASSERT_STRING_EQUAL(c.gateways[0].labels.items[2], "usb");
     CU_ASSERT(c.gateways[0].has_input && c.gateways[0].input.many.n == 2);
+    CU_ASSERT_STRING_EQUAL(c.gateways[0].host_key, "SHA256:" KEY43);
     CU_ASSERT_STRING_EQUAL(c.gateways[1].tx, "2*popen");
     CU_ASSERT(!c.gateways[1].id && !c.gateways[1].has_input);
     CU_ASSERT_STRING_EQUAL(c.gateways[2].id, "here");
     CU_ASSERT_EQUAL(c.gateways[2].labels.n, 1);
     CU_ASSERT_EQUAL_FATAL(c.n_devices, 1);
-    CU_ASSERT_STRING_EQUAL(c.devices_where, "txgate.yaml:7:3");
+    CU_ASSERT_STRING_EQUAL(c.devices_where, "txgate.yaml:8:3");
     CU_ASSERT_EQUAL(txg_value_get(&c.devices[0], "port")->integer, 22);
     CU_ASSERT(txg_value_get(&c.devices[0], "on")->boolean);
     CU_ASSERT_EQUAL_FATAL(c.n_suites, 2);
@@ -133,7 +137,7 @@ static void all_that_can_be_said(void)
     CU_ASSERT_STRING_EQUAL(c.suites[0].harness, "auto");
     CU_ASSERT_EQUAL(c.suites[0].timeout, 30000000);
     CU_ASSERT_STRING_EQUAL(c.suites[0].needs.items[0], "can");
-    CU_ASSERT_STRING_EQUAL(c.suites[1].where, "txgate.yaml:13:5");
+    CU_ASSERT_STRING_EQUAL(c.suites[1].where, "txgate.yaml:14:5");
     CU_ASSERT_EQUAL(c.suites[1].files.n, 3);
     CU_ASSERT_STRING_EQUAL(c.suites[1].name, "second");
     CU_ASSERT_STRING_EQUAL(c.suites[1].cwd, "/x");
@@ -274,6 +278,14 @@ static void faults_of_gateways(void)
          "txgate.yaml:3:7: 'id': expected letters, digits and"},
         {"gateways:\n- {tx: popen, id: x}\n- {tx: popen}\n- {tx: popen//id=x}\n",
          "txgate.yaml:4:3: the id 'x' is taken by txgate.yaml:2:3"},
+        {"gateways:\n- {tx: popen, host_key: 'SHA256:" KEY43 "'}\n",
+         "txgate.yaml:2:3: 'host_key' is for ssh= gateways: this one is popen"},
+        {"gateways:\n- {tx: ssh=a, host_key: 'SHA256:abc'}\n",
+         "txgate.yaml:2:25: 'host_key': expected a key's fingerprint"},
+        {"gateways:\n- {tx: ssh=a, host_key: 'MD5:" KEY43 "'}\n",
+         "txgate.yaml:2:25: 'host_key': expected a key's fingerprint"},
+        {"gateways:\n- {tx: ssh=a, host_key: [x]}\n",
+         "txgate.yaml:2:25: 'host_key': expected a key's fingerprint"},
         {"gateways:\n- tx: popen\n  labels: [a, a]\n",
          "txgate.yaml:3:15: 'labels': 'a' is given tw"},
         {"gateways:\n- tx: popen\n  workerinput: x\n",
