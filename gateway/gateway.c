@@ -345,5 +345,6 @@ void txg_gateways_free(struct txg_gateways *set)
         free(set->items[i].fault);
     free(set->items);
     free(set->hosts);
+    txg_transports_settle();
     free(set);
 }

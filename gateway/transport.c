@@ -2,6 +2,8 @@
 
 #include "gateway/transport.h"
 
+#include "gateway/ssh/threads.h"
+
 const struct txg_transport_ops *txg_transport_for(enum txg_spec_kind kind)
 {
     static const struct txg_transport_ops *const transports[] = {
@@ -10,4 +12,9 @@ const struct txg_transport_ops *txg_transport_for(enum txg_spec_kind kind)
         [TXG_SPEC_EXEC] = &txg_exec_ops,
     };
     return (size_t)kind < sizeof transports / sizeof *transports ? transports[kind] : NULL;
+}
+
+void txg_transports_settle(void)
+{
+    txg_ssh_threads_join();
 }

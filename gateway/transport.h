@@ -74,6 +74,10 @@ extern const struct txg_transport_ops txg_exec_ops;  /* a program that leads to 
 /* A shell of the login user on a host that is reached over SSH (libssh). */
 extern const struct txg_transport_ops txg_ssh_ops;
 
+/* Once all transports have ended, before the program does: waits for what they may have left at
+ * work in threads. */
+void txg_transports_settle(void);
+
 /* NULL: no transport is built for this kind yet. */
 const struct txg_transport_ops *txg_transport_for(enum txg_spec_kind kind);
 

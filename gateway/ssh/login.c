@@ -44,9 +44,8 @@ static int jump(struct txg_ssh_try *t, const struct txg_ssh_login *login,
                 const struct txg_ssh_config *c, unsigned depth, struct way *way,
                 struct txg_err *err)
 {
-    char *before;
+    TXG_AUTOFREE char *before = NULL;
     TXG_AUTOFREE char *host = last_jump(c->jump, &before);
-    TXG_AUTOFREE char *owned = before;
     struct txg_ssh_config via;
     struct txg_ssh_link link = {0};
     if (depth >= JUMPS_MAX)

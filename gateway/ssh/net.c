@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "gateway/ssh/threads.h"
 #include "src/base/str.h"
 
 #define ADDRESS_TIME_MAX INT64_C(10000000) /* microseconds for one of several addresses */
@@ -55,11 +56,13 @@ static int look_up(struct txg_ssh_try *t, const struct txg_ssh_config *c, struct
         return 0;
     txg_ssh_try_at(t, "resolve", "looking up the name '%s'", c->host);
     hints = hints_for(c, AI_NUMERICSERV);
-    int rc = getaddrinfo(c->host, c->port, &hints, out);
+    txg_ssh_thread_pause();
+    int rc = getaddrinfo(c->host, c->port, &hints, out), errnum = errno;
+    txg_ssh_thread_resume();
     if (rc == 0)
         return 0;
     return txg_err_set(err, TXG_E_USAGE, "the name '%s': %s", c->host,
-                       rc == EAI_SYSTEM ? strerror(errno) : gai_strerror(rc));
+                       rc == EAI_SYSTEM ? strerror(errnum) : gai_strerror(rc));
 }
 
 static int bind_to(int fd, const struct txg_ssh_config *c, int family, struct txg_err *err)

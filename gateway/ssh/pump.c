@@ -4,11 +4,11 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "gateway/ssh/threads.h"
 #include "src/base/str.h"
 
 #define CHUNK       32768
@@ -87,7 +87,7 @@ static void turn(struct pump *p)
     downward(p);
 }
 
-static void *run(void *arg)
+static void run(void *arg)
 {
     struct pump *p = arg;
     while (!p->ended)
@@ -97,13 +97,11 @@ static void *run(void *arg)
     txg_ssh_link_close(&p->link);
     close(p->fd);
     free(p);
-    return NULL;
 }
 
 int txg_ssh_pump_start(struct txg_ssh_link *link, struct txg_err *err)
 {
     int pair[2];
-    pthread_t thread;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0)
         return txg_err_sys(err, errno, "socketpair");
     struct pump *p = txg_xcalloc(1, sizeof *p);
@@ -111,7 +109,7 @@ int txg_ssh_pump_start(struct txg_ssh_link *link, struct txg_err *err)
     p->fd = pair[1];
     p->event = ssh_event_new();
     ssh_event_add_session(p->event, p->link.session);
-    int rc = pthread_create(&thread, NULL, run, p);
+    int rc = txg_ssh_thread_start(run, p);
     if (rc != 0) {
         ssh_event_remove_session(p->event, p->link.session);
         ssh_event_free(p->event);
@@ -120,7 +118,6 @@ int txg_ssh_pump_start(struct txg_ssh_link *link, struct txg_err *err)
         free(p);
         return txg_err_sys(err, rc, "a thread for the jump host");
     }
-    pthread_detach(thread);
     *link = (struct txg_ssh_link){0};
     return pair[0];
 }

@@ -108,10 +108,11 @@ static bool criterion_fits(struct reader *r, const char *name, const char *arg, 
 static int take_match(struct reader *r, const char *args, const char *source)
 {
     bool fits = true;
-    char *word;
     r->active = false;
-    while ((word = txg_ssh_config_word(&args))) {
-        TXG_AUTOFREE char *owned = word;
+    for (;;) {
+        TXG_AUTOFREE char *word = txg_ssh_config_word(&args);
+        if (!word)
+            break;
         bool negated = word[0] == '!';
         const char *name = word + negated;
         if (strcasecmp(name, "all") == 0) {

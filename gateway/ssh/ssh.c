@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "gateway/ssh/login.h"
+#include "gateway/ssh/threads.h"
 #include "gateway/words.h"
 #include "src/base/str.h"
 
@@ -74,7 +75,7 @@ static void job_release(struct job *job)
     free(job);
 }
 
-static void *run_job(void *arg)
+static void run_job(void *arg)
 {
     struct job *job = arg;
     bool failed = txg_ssh_login(&job->try, &job->login, &job->link, &job->err) != 0;
@@ -85,7 +86,6 @@ static void *run_job(void *arg)
         uv_async_send(job->async);
     pthread_mutex_unlock(&job->lock);
     job_release(job);
-    return NULL;
 }
 
 static struct txg_transport *create(const struct txg_transport_config *config)
@@ -357,20 +357,6 @@ static void on_not_started(uv_timer_t *timer)
     finish(timer->data);
 }
 
-/* Signals are the loop's: the thread takes none. */
-static int start_thread(struct job *job)
-{
-    pthread_t thread;
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int rc = pthread_create(&thread, NULL, run_job, job);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (rc == 0)
-        pthread_detach(thread);
-    return rc;
-}
-
 static void start(struct txg_transport *t)
 {
     struct ssh *s = (struct ssh *)t;
@@ -393,7 +379,7 @@ static void start(struct txg_transport *t)
     }
     job->async = &s->async;
     job->users = 2;
-    int rc = start_thread(job);
+    int rc = txg_ssh_thread_start(run_job, job);
     if (rc != 0) {
         job->users = 1;
         s->reason = txg_xasprintf("a thread can't be started: %s", strerror(rc));

@@ -27,7 +27,7 @@ static struct {
     uv_fs_t file;
     char bytes[CHUNK];
     size_t len, sent;
-    bool stop_at_eof, ended;
+    bool stop_at_eof, at_eof, ended;
     uint64_t stop_after, kill_after;
 } g;
 
@@ -48,6 +48,7 @@ static void on_bytes(uv_fs_t *file)
 {
     ssize_t n = file->result;
     uv_fs_req_cleanup(file);
+    g.at_eof = n <= 0;
     if (g.ended)
         return;
     if (n <= 0) {
@@ -188,5 +189,9 @@ int main(int argc, char **argv)
     while (!g.ended)
         uv_run(&g.loop, UV_RUN_ONCE);
     txg_spec_free(spec);
-    _exit(0); /* a read of stdin may hang in a pool thread */
+    if (!g.at_eof)
+        _exit(0); /* a read of stdin hangs in a thread of libuv */
+    uv_run(&g.loop, UV_RUN_DEFAULT);
+    txg_transports_settle();
+    return uv_loop_close(&g.loop) == 0 ? 0 : 3;
 }

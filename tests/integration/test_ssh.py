@@ -36,6 +36,7 @@ class Link:
             self.process.kill()
         self.seconds = time.monotonic() - begun
         self.err = err.decode(errors="replace")
+        assert self.process.returncode == 0, self.err  # handles left, or a sanitizer's word
         return self
 
     @property
@@ -62,7 +63,7 @@ def link(builddir, client):
     def run(spec, script="", *args, timeout=20):
         data = script if isinstance(script, bytes) else script.encode()
         return start(spec, *args).finish(data, timeout)
-    start.run = run
+    start.run, start.program = run, program
     return start
 
 
@@ -185,14 +186,16 @@ def test_key_that_needs_a_passphrase_without_a_terminal(link, server, client):
     assert "id_ed25519: needs a passphrase, and there is no terminal to ask at" in done.end
 
 
-def test_passphrase_from_the_terminal(builddir, server, client):
+def test_passphrase_from_the_terminal(link, server, client):
     client.public = sshd.keygen(client.ssh / "id_ed25519", passphrase="open sesame")
     client.may_log_in(server)
     pid, fd = pty.fork()
     if pid == 0:
-        os.environ.update(client.env)
-        os.execv(builddir / "tests/integration/link",
-                 ["link", server.spec, "--stop-after", "4000"])
+        try:
+            os.execve(link.program, ["link", server.spec, "--stop-after", "2000"],
+                      dict(os.environ, **client.env))
+        finally:
+            os._exit(1)
     seen = b""
     end = time.monotonic() + 20
     answers = [b"wrong\n", b"open sesame\n"]
