@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "specs/via.h"
 #include "specs/words.h"
 #include "src/base/str.h"
 
@@ -232,6 +233,8 @@ int txg_expand(const struct txg_strv *tx, int n, const struct txg_config *config
         rc = check_ids(&x);
     if (rc == 0)
         rc = deal_devices(&x);
+    if (rc == 0)
+        rc = txg_via_resolve(out, config, err);
     free(x.own);
     if (rc != 0)
         txg_gateway_list_release(out);

@@ -29,6 +29,8 @@ struct txg_spec *txg_spec_dup(const struct txg_spec *spec)
         char **field = (char **)(void *)((char *)dup + texts[i]);
         *field = txg_xstrdup(*field);
     }
+    if (spec->through)
+        dup->through = txg_spec_dup(spec->through);
     dup->env = dup->labels = (struct txg_strv){0};
     txg_strv_copy(&dup->env, &spec->env);
     txg_strv_copy(&dup->labels, &spec->labels);
@@ -42,6 +44,7 @@ void txg_spec_free(struct txg_spec *spec)
         return;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         free(*(char **)(void *)((char *)spec + texts[i]));
+    txg_spec_free(spec->through);
     txg_strv_release(&spec->env);
     txg_strv_release(&spec->labels);
     txg_value_release(&spec->input);

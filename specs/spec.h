@@ -40,7 +40,8 @@ struct txg_spec {
     char *via;
     char *installvia;
     char *ssh_config;
-    char *host_key; /* the fleet's: the one key of an ssh host; no key of a spec's text */
+    struct txg_spec *through; /* owned: the gateway that via= names, as txg_expand finds it */
+    char *host_key;           /* the fleet's: the one key of an ssh host; no key of a spec's text */
     bool dont_write_bytecode;
     char *execmodel;
     char *worker;

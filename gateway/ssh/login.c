@@ -28,9 +28,17 @@ struct way {
     int words;       /* stderr of a ProxyCommand, or -1 */
 };
 
-static int open_link(struct txg_ssh_try *t, const struct txg_ssh_login *login,
-                     const struct txg_ssh_config *c, const char *pin, unsigned depth,
-                     struct txg_ssh_link *out, struct txg_err *err);
+/* One host on the way: what is known of it, and what is to be found out. */
+struct hop {
+    struct txg_ssh_config config;
+    const struct txg_ssh_login *login; /* borrowed: whose jump it is */
+    const struct txg_ssh_login *through;
+    const char *pin;
+    unsigned depth;
+};
+
+static int open_link(struct txg_ssh_try *t, const struct hop *hop, struct txg_ssh_link *out,
+                     struct txg_err *err);
 
 /* Cuts the last jump off "a,b,c"; *before is what stands in front of it, or NULL. */
 static char *last_jump(const char *jumps, char **before)
@@ -40,36 +48,56 @@ static char *last_jump(const char *jumps, char **before)
     return txg_xstrdup(comma ? comma + 1 : jumps);
 }
 
-static int jump(struct txg_ssh_try *t, const struct txg_ssh_login *login,
-                const struct txg_ssh_config *c, unsigned depth, struct way *way,
-                struct txg_err *err)
+/* From the host of `jump` to the one of `hop`. */
+static int go_through(struct txg_ssh_try *t, struct hop *jump, const struct hop *hop,
+                      struct way *way, struct txg_err *err)
+{
+    const struct txg_ssh_config *c = &hop->config;
+    struct txg_ssh_link link = {0};
+    jump->depth = hop->depth + 1;
+    if (jump->depth > JUMPS_MAX)
+        return txg_err_set(err, TXG_E_LIMIT, "more than %d jump hosts in a row", JUMPS_MAX);
+    snprintf(way->where, sizeof way->where, "%s port %s through %s", c->host, c->port,
+             jump->config.alias);
+    if (open_link(t, jump, &link, err) == 0 &&
+        txg_ssh_session_forward(t, &link, c->host, c->port, err) == 0 &&
+        (way->fd = txg_ssh_pump_start(&link, err)) >= 0)
+        return 0;
+    txg_ssh_link_close(&link);
+    return -1;
+}
+
+/* ProxyJump and -J: hosts of the same configuration file. */
+static int jump(struct txg_ssh_try *t, const struct hop *hop, struct way *way, struct txg_err *err)
 {
     TXG_AUTOFREE char *before = NULL;
-    TXG_AUTOFREE char *host = last_jump(c->jump, &before);
-    struct txg_ssh_config via;
-    struct txg_ssh_link link = {0};
-    if (depth >= JUMPS_MAX)
-        return txg_err_set(err, TXG_E_LIMIT, "more than %d jump hosts in a row", JUMPS_MAX);
-    if (host[0] == '-' || strpbrk(host, " \t"))
+    TXG_AUTOFREE char *host = last_jump(hop->config.jump, &before);
+    struct hop by = {.login = hop->login};
+    if (host[0] == '-' || host[0] == '\0' || strpbrk(host, " \t"))
         return txg_err_set(err, TXG_E_USAGE, "jump host '%s': expected [user@]host[:port]", host);
-    if (txg_ssh_config_read(host, c->file, &via, err) != 0)
-        return txg_err_wrap(err, "jump host %s", host);
-    if (before) {
-        free(via.jump);
-        via.jump = txg_xstrdup(before);
+    int rc = txg_ssh_config_read(host, hop->config.file, &by.config, err);
+    if (rc == 0 && before) {
+        free(by.config.jump);
+        by.config.jump = txg_xstrdup(before);
     }
-    int rc = open_link(t, login, &via, NULL, depth + 1, &link, err);
-    if (rc == 0)
-        rc = txg_ssh_session_forward(t, &link, c->host, c->port, err);
-    if (rc == 0 && (way->fd = txg_ssh_pump_start(&link, err)) < 0)
-        rc = -1;
-    if (rc != 0) {
-        txg_ssh_link_close(&link);
-        txg_err_wrap(err, "jump host %s", host);
+    if (rc == 0) {
+        rc = go_through(t, &by, hop, way, err);
+        txg_ssh_config_release(&by.config);
     }
-    snprintf(way->where, sizeof way->where, "%s port %s through %s", c->host, c->port, host);
-    txg_ssh_config_release(&via);
-    return rc;
+    return rc == 0 ? 0 : txg_err_wrap(err, "jump host %s", host);
+}
+
+static int go_via(struct txg_ssh_try *t, const struct hop *hop, struct way *way,
+                  struct txg_err *err)
+{
+    const struct txg_ssh_login *login = hop->through;
+    struct hop by = {.login = login, .through = login->through, .pin = login->pin};
+    int rc = txg_ssh_config_read(login->target, login->ssh_config, &by.config, err);
+    if (rc == 0) {
+        rc = go_through(t, &by, hop, way, err);
+        txg_ssh_config_release(&by.config);
+    }
+    return rc == 0 ? 0 : txg_err_wrap(err, "via %s", login->target);
 }
 
 static void *reap(void *arg)
@@ -93,12 +121,14 @@ static int run_proxy(const struct txg_ssh_config *c, struct way *way, struct txg
     return 0;
 }
 
-static int find_way(struct txg_ssh_try *t, const struct txg_ssh_login *login,
-                    const struct txg_ssh_config *c, unsigned depth, struct way *way,
+static int find_way(struct txg_ssh_try *t, const struct hop *hop, struct way *way,
                     struct txg_err *err)
 {
+    const struct txg_ssh_config *c = &hop->config;
+    if (hop->through)
+        return go_via(t, hop, way, err);
     if (c->jump && strcasecmp(c->jump, "none") != 0)
-        return jump(t, login, c, depth, way, err);
+        return jump(t, hop, way, err);
     if (c->proxy && strcasecmp(c->proxy, "none") != 0)
         return run_proxy(c, way, err);
     way->fd = txg_ssh_net_connect(t, c, way->where, sizeof way->where, err);
@@ -126,13 +156,13 @@ static void add_words(int fd, struct txg_err *err)
     txg_words_release(&words);
 }
 
-static int open_link(struct txg_ssh_try *t, const struct txg_ssh_login *login,
-                     const struct txg_ssh_config *c, const char *pin, unsigned depth,
-                     struct txg_ssh_link *out, struct txg_err *err)
+static int open_link(struct txg_ssh_try *t, const struct hop *hop, struct txg_ssh_link *out,
+                     struct txg_err *err)
 {
-    struct txg_ssh_hostkey hostkey = {.config = c, .pin = pin, .accept_new = login->accept_new};
+    struct txg_ssh_hostkey hostkey = {
+        .config = &hop->config, .pin = hop->pin, .accept_new = hop->login->accept_new};
     struct way way = {.fd = -1, .words = -1};
-    if (find_way(t, login, c, depth, &way, err) != 0)
+    if (find_way(t, hop, &way, err) != 0)
         return -1;
     int rc = txg_ssh_session_open(t, &hostkey, way.fd, way.where, out, err);
     if (way.words >= 0) {
@@ -143,19 +173,42 @@ static int open_link(struct txg_ssh_try *t, const struct txg_ssh_login *login,
     return rc;
 }
 
-int txg_ssh_login(struct txg_ssh_try *t, const struct txg_ssh_login *login,
+struct txg_ssh_login *txg_ssh_login_new(const struct txg_spec *spec, bool accept_new)
+{
+    struct txg_ssh_login *login = txg_xcalloc(1, sizeof *login);
+    login->target = txg_xstrdup(spec->target);
+    login->ssh_config = txg_xstrdup(spec->ssh_config);
+    login->pin = txg_xstrdup(spec->host_key);
+    login->accept_new = accept_new;
+    if (spec->through)
+        login->through = txg_ssh_login_new(spec->through, accept_new);
+    return login;
+}
+
+void txg_ssh_login_free(struct txg_ssh_login *login)
+{
+    if (!login)
+        return;
+    txg_ssh_login_free(login->through);
+    free(login->target);
+    free(login->ssh_config);
+    free(login->pin);
+    free(login);
+}
+
+int txg_ssh_login(struct txg_ssh_try *t, const struct txg_ssh_login *login, const char *command,
                   struct txg_ssh_link *out, struct txg_err *err)
 {
-    struct txg_ssh_config c;
+    struct hop hop = {.login = login, .through = login->through, .pin = login->pin};
     *out = (struct txg_ssh_link){0};
     txg_ssh_try_at(t, "connect", "reading ssh's configuration");
-    if (txg_ssh_config_read(login->target, login->ssh_config, &c, err) != 0)
+    if (txg_ssh_config_read(login->target, login->ssh_config, &hop.config, err) != 0)
         return -1;
-    int rc = open_link(t, login, &c, login->pin, 0, out, err);
+    int rc = open_link(t, &hop, out, err);
     if (rc == 0)
-        rc = txg_ssh_session_exec(t, out, login->command, err);
+        rc = txg_ssh_session_exec(t, out, command, err);
     if (rc != 0)
         txg_ssh_link_close(out);
-    txg_ssh_config_release(&c);
+    txg_ssh_config_release(&hop.config);
     return rc;
 }

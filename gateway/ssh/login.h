@@ -6,16 +6,21 @@
 #define TXG_GATEWAY_SSH_LOGIN_H
 
 #include "gateway/ssh/session.h"
+#include "specs/spec.h"
 
-struct txg_ssh_login {      /* all borrowed */
-    const char *target;     /* the value of ssh= */
-    const char *ssh_config; /* of ssh_config=, or NULL */
-    const char *pin;        /* host_key of the fleet, or NULL */
+struct txg_ssh_login {             /* all owned */
+    char *target;                  /* the value of ssh= */
+    char *ssh_config;              /* of ssh_config=, or NULL */
+    char *pin;                     /* host_key of the fleet, or NULL */
+    struct txg_ssh_login *through; /* of via=: stands over ProxyJump and ProxyCommand; or NULL */
     bool accept_new;
-    const char *command; /* what the login shell is told to start */
 };
 
-int txg_ssh_login(struct txg_ssh_try *t, const struct txg_ssh_login *login,
+struct txg_ssh_login *txg_ssh_login_new(const struct txg_spec *spec, bool accept_new);
+void txg_ssh_login_free(struct txg_ssh_login *login);
+
+/* `command`: what the login shell is told to start. */
+int txg_ssh_login(struct txg_ssh_try *t, const struct txg_ssh_login *login, const char *command,
                   struct txg_ssh_link *out, struct txg_err *err);
 
 #endif

@@ -30,8 +30,7 @@ struct job {
     unsigned users;
     uv_async_t *async; /* borrowed; NULL once the loop has given up */
     struct txg_ssh_try try;
-    struct txg_ssh_login login;
-    char *target, *ssh_config, *pin; /* owned */
+    struct txg_ssh_login *login;
     struct txg_ssh_link link;
     struct txg_err err;
     bool done, failed;
@@ -69,16 +68,14 @@ static void job_release(struct job *job)
     txg_ssh_link_close(&job->link);
     txg_ssh_try_release(&job->try);
     pthread_mutex_destroy(&job->lock);
-    free(job->target);
-    free(job->ssh_config);
-    free(job->pin);
+    txg_ssh_login_free(job->login);
     free(job);
 }
 
 static void run_job(void *arg)
 {
     struct job *job = arg;
-    bool failed = txg_ssh_login(&job->try, &job->login, &job->link, &job->err) != 0;
+    bool failed = txg_ssh_login(&job->try, job->login, COMMAND, &job->link, &job->err) != 0;
     pthread_mutex_lock(&job->lock);
     job->failed = failed;
     job->done = true;
@@ -97,14 +94,7 @@ static struct txg_transport *create(const struct txg_transport_config *config)
     s->step = "connect";
     struct job *job = s->job = txg_xcalloc(1, sizeof *job);
     pthread_mutex_init(&job->lock, NULL);
-    job->target = txg_xstrdup(config->spec->target);
-    job->ssh_config = txg_xstrdup(config->spec->ssh_config);
-    job->pin = txg_xstrdup(config->spec->host_key);
-    job->login = (struct txg_ssh_login){.target = job->target,
-                                        .ssh_config = job->ssh_config,
-                                        .pin = job->pin,
-                                        .accept_new = config->accept_new_host_keys,
-                                        .command = COMMAND};
+    job->login = txg_ssh_login_new(config->spec, config->accept_new_host_keys);
     signal(SIGPIPE, SIG_IGN);
     return &s->base;
 }
@@ -369,9 +359,7 @@ static void start(struct txg_transport *t)
     if (txg_ssh_try_init(&job->try, s->timeout, &err) != 0) {
         s->reason = txg_xstrdup(err.text);
         pthread_mutex_destroy(&job->lock);
-        free(job->target);
-        free(job->ssh_config);
-        free(job->pin);
+        txg_ssh_login_free(job->login);
         free(job);
         s->job = NULL;
         uv_timer_start(&s->timer, on_not_started, 0, 0);

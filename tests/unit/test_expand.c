@@ -131,6 +131,52 @@ static void ids_labels_and_inputs(void)
     txg_config_release(&c);
 }
 
+/* The targets on the way of the first gateway, the last one first: "board<hub". */
+static char *way(const struct txg_gateway_list *list)
+{
+    struct txg_buf out = {0};
+    for (const struct txg_spec *s = list->items[0].spec; s; s = s->through)
+        txg_buf_printf(&out, "%s%s", txg_buf_len(&out) ? "<" : "", s->target);
+    return txg_buf_take_cstr(&out);
+}
+
+static void via_names_the_way(void)
+{
+    static const struct {
+        const char *tx[3], *want;
+    } cases[] = {
+        {{"ssh=c//via=x", "ssh=hub//id=x"}, "c<hub"},
+        {{"ssh=c//via=gw1", "ssh=hub"}, "c<hub"},
+        {{"ssh=c//via=y", "ssh=hub//id=x", "ssh=next//id=y//via=x"}, "c<next<hub"},
+        {{"ssh=c//via=b"}, "c<root@b"},
+        {{"ssh=c//via=none"},
+         "--tx 'ssh=c//via=none': via=none: no gateway of this run or of the fleet has that id"},
+        {{"ssh=c//via=x", "popen//id=x"},
+         "--tx 'ssh=c//via=x': via=x: expected an ssh= gateway, that one is popen"},
+        {{"ssh=c//via=x//id=x"},
+         "--tx 'ssh=c//via=x//id=x': via=x: more than 8 hosts in a row, or a circle"},
+        {{"ssh=c//via=gw1", "ssh=d//via=gw0"},
+         "--tx 'ssh=c//via=gw1': via=gw1: more than 8 hosts in a row, or a circle"},
+    };
+    struct txg_config c = fleet();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct txg_gateway_list list;
+        struct txg_err err = {0};
+        const char *const *tx = cases[i].tx;
+        int rc = expand(&c, 0, &list, &err, tx[0], tx[1], tx[1] ? tx[2] : NULL, NULL);
+        TXG_AUTOFREE char *got = rc == 0 ? way(&list) : txg_xstrdup(err.text);
+        CU_ASSERT_STRING_EQUAL(got, cases[i].want);
+        if (rc == 0)
+            txg_gateway_list_release(&list);
+    }
+    struct txg_gateway_list list;
+    struct txg_err err = {0};
+    CU_ASSERT_EQUAL_FATAL(expand(&c, 0, &list, &err, "ssh=c//via=b", NULL), 0);
+    CU_ASSERT_STRING_EQUAL(list.items[0].spec->through->host_key, "SHA256:x");
+    txg_gateway_list_release(&list);
+    txg_config_release(&c);
+}
+
 static void devices_go_to_who_has_no_input(void)
 {
     struct txg_config c = fleet();
@@ -271,6 +317,7 @@ int main(int argc, char **argv)
     static const struct txg_test tests[] = {
         {"order_and_defaults", order_and_defaults},
         {"ids_labels_and_inputs", ids_labels_and_inputs},
+        {"via_names_the_way", via_names_the_way},
         {"devices_go_to_who_has_no_input", devices_go_to_who_has_no_input},
         {"faults", faults},
         {"as_many_as_there_may_be", as_many_as_there_may_be},
