@@ -8,9 +8,11 @@
 #include <string.h>
 
 #include "gateway/host.h"
+#include "gateway/wire/frame.h"
 #include "src/base/str.h"
 
-#define TICK 50 /* milliseconds between two looks at the deadlines of starting gateways */
+#define FILES_CHANNEL UINT32_C(2147483647) /* and downwards: never a gateway's */
+#define TICK          50 /* milliseconds between two looks at the deadlines of starting gateways */
 
 /*
  *  OPENING --opened--> STARTING --workerready--> READY --exited, lost--> DEAD
@@ -25,7 +27,9 @@ struct gateway {
     uint32_t channel;      /* number + 1: never used twice on a link */
     int64_t deadline;      /* microseconds */
     const struct txg_spec *spec;
-    char *fault; /* owned: how it broke the protocol */
+    char *fault;          /* owned: how it broke the protocol */
+    bool waiting;         /* for its host to be up, and for the files there */
+    struct txg_buf later; /* frames that are sent once it is opened */
 };
 
 struct txg_gateways {
@@ -34,6 +38,9 @@ struct txg_gateways {
     size_t n, cap;
     struct txg_host **hosts; /* owned until their end */
     size_t n_hosts, cap_hosts;
+    struct txg_sync **syncs; /* owned until their host's end */
+    size_t n_syncs, cap_syncs;
+    uint32_t keepers; /* opened so far */
     uv_timer_t tick;
     size_t starting;
     bool closing, tick_closed;
@@ -53,6 +60,8 @@ static void down(struct txg_gateways *set, struct gateway *g, enum txg_gateway_e
     set->starting -= g->state < READY;
     g->state = DEAD;
     g->host = NULL;
+    g->waiting = false;
+    txg_buf_release(&g->later);
     if (!set->closing)
         set->config.on_down(set->config.user, (unsigned)(g - set->items), end, text);
 }
@@ -64,6 +73,17 @@ static struct gateway *find(struct txg_gateways *set, const struct txg_host *h, 
     struct gateway *g = &set->items[channel - 1];
     return g->host == h && g->state != DEAD ? g : NULL;
 }
+
+static struct txg_sync *find_sync(const struct txg_gateways *set, const struct txg_host *h,
+                                  uint32_t channel)
+{
+    for (size_t i = 0; i < set->n_syncs; i++)
+        if (txg_sync_host(set->syncs[i]) == h && txg_sync_channel(set->syncs[i]) == channel)
+            return set->syncs[i];
+    return NULL;
+}
+
+static void open_all(struct txg_gateways *set, struct txg_host *h);
 
 static void send_close(struct gateway *g)
 {
@@ -103,6 +123,13 @@ static void take_exited(struct txg_gateways *set, struct txg_host *h,
                         const struct txg_msg_exited *e)
 {
     char text[TXG_ERR_TEXT_MAX];
+    struct txg_sync *s = find_sync(set, h, e->channel);
+    if (s) {
+        snprintf(text, sizeof text, "the keeper of files ended early: %.*s", TXG_FMT(e->text));
+        txg_sync_fail(s, text);
+        open_all(set, h);
+        return;
+    }
     struct gateway *g = find(set, h, e->channel);
     if (!g)
         return;
@@ -141,6 +168,12 @@ static void on_message(void *user, struct txg_host *h, uint32_t channel, const s
         TXG_AUTOFREE char *level = txg_xstrndup(msg->log.level.data, msg->log.level.len);
         TXG_AUTOFREE char *text = txg_xstrndup(msg->log.text.data, msg->log.text.len);
         set->config.on_log(set->config.user, txg_host_spec(h)->text, level, text);
+        return;
+    }
+    struct txg_sync *s = find_sync(set, h, channel);
+    if (s) {
+        txg_sync_take(s, msg, now_us());
+        open_all(set, h);
         return;
     }
     struct gateway *g = find(set, h, channel ? channel : msg->opened.channel);
@@ -198,21 +231,134 @@ static void on_end(void *user, struct txg_host *h)
     for (size_t i = 0; i < set->n_hosts; i++)
         if (set->hosts[i] == h)
             set->hosts[i] = set->hosts[--set->n_hosts];
+    for (size_t i = 0; i < set->n_syncs;) {
+        if (txg_sync_host(set->syncs[i]) == h) {
+            txg_sync_free(set->syncs[i]);
+            set->syncs[i] = set->syncs[--set->n_syncs];
+        } else {
+            i++;
+        }
+    }
     txg_host_free(h);
     if (set->closing && set->tick_closed && set->n_hosts == 0)
         set->config.on_closed(set->config.user);
+}
+
+/* `root` is where its files were brought, or NULL. */
+static void send_open(const struct gateway *g, const char *root)
+{
+    const struct txg_spec *spec = g->spec;
+    const char *directory = spec->chdir ? spec->chdir : root;
+    struct txg_msg msg = {.type = TXG_MSG_OPEN};
+    struct txg_msg_pair *env = txg_xcalloc(spec->env.n, sizeof *env);
+    for (size_t i = 0; i < spec->env.n; i++) {
+        const char *entry = spec->env.items[i], *eq = strchr(entry, '=');
+        env[i].name = txg_span(entry, (size_t)(eq - entry));
+        env[i].value = txg_span_cstr(eq + 1);
+    }
+    msg.open.channel = g->channel;
+    msg.open.chdir = txg_span_cstr(directory);
+    msg.open.nice = spec->has_nice ? spec->nice : 0;
+    msg.open.env = env;
+    msg.open.n_env = spec->env.n;
+    txg_host_send(g->host, 0, &msg);
+    free(env);
+}
+
+static void send_to(struct gateway *g, const struct txg_msg *msg)
+{
+    if (!g->waiting) {
+        txg_host_send(g->host, g->channel, msg);
+        return;
+    }
+    size_t mark = txg_frame_begin(&g->later, g->channel);
+    txg_msg_encode(msg, &g->later);
+    txg_frame_end(&g->later, mark);
+}
+
+static struct txg_sync *sync_for(struct txg_gateways *set, struct gateway *g)
+{
+    for (size_t i = 0; i < set->n_syncs; i++)
+        if (txg_sync_is_for(set->syncs[i], g->host, g->spec->chdir))
+            return set->syncs[i];
+    const struct txg_manifest *files =
+        set->config.files_for(set->config.user, (unsigned)(g - set->items), txg_host_arch(g->host));
+    if (!files)
+        return NULL;
+    set->syncs = txg_grow(set->syncs, set->n_syncs, &set->cap_syncs, sizeof *set->syncs);
+    return set->syncs[set->n_syncs++] = txg_sync_new(g->host, FILES_CHANNEL - set->keepers++,
+                                                     g->spec->chdir, files, now_us());
+}
+
+/* Files first: what collects must find them. */
+static void open_when_ready(struct txg_gateways *set, struct gateway *g)
+{
+    if (!g->waiting)
+        return;
+    const struct txg_sync *s = sync_for(set, g);
+    if (s && txg_sync_state(s) == TXG_SYNC_RUNNING)
+        return;
+    g->waiting = false;
+    if (s && txg_sync_state(s) == TXG_SYNC_FAILED) {
+        TXG_AUTOFREE char *text = txg_xasprintf("sync: %s", txg_sync_reason(s));
+        down(set, g, TXG_GATEWAY_NOT_STARTED, text);
+        return;
+    }
+    g->deadline = now_us() + set->config.connect_timeout;
+    send_open(g, s ? txg_sync_root(s) : NULL);
+    txg_host_send_frames(g->host, txg_span(txg_buf_data(&g->later), txg_buf_len(&g->later)));
+    txg_buf_release(&g->later);
+}
+
+/* Those of one host that waited. */
+static void open_all(struct txg_gateways *set, struct txg_host *h)
+{
+    for (size_t i = 0; i < set->n; i++)
+        if (set->items[i].state != DEAD && set->items[i].host == h)
+            open_when_ready(set, &set->items[i]);
+}
+
+static void on_up(void *user, struct txg_host *h)
+{
+    open_all(user, h);
+}
+
+static bool on_room(void *user, struct txg_host *h)
+{
+    struct txg_gateways *set = user;
+    for (size_t i = 0; i < set->n_syncs; i++)
+        if (txg_sync_host(set->syncs[i]) == h && txg_sync_pump(set->syncs[i], now_us()))
+            return true;
+    return false;
+}
+
+/* A sync may take as long as it takes, but something must move. */
+static void watch_syncs(struct txg_gateways *set, int64_t now)
+{
+    char text[64];
+    snprintf(text, sizeof text, "nothing moved for %.6g s (--connect-timeout)",
+             (double)set->config.connect_timeout / 1e6);
+    for (size_t i = 0; i < set->n_syncs; i++) {
+        struct txg_sync *s = set->syncs[i];
+        if (txg_sync_state(s) != TXG_SYNC_RUNNING ||
+            now - txg_sync_moved(s) < set->config.connect_timeout)
+            continue;
+        txg_sync_fail(s, text);
+        open_all(set, txg_sync_host(s));
+    }
 }
 
 static void on_tick(uv_timer_t *timer)
 {
     struct txg_gateways *set = timer->data;
     int64_t now = now_us();
+    watch_syncs(set, now);
     for (size_t i = 0; i < set->n && set->starting; i++) {
         struct gateway *g = &set->items[i];
         if (g->state >= READY)
             continue;
-        if (g->deadline && !txg_host_is_up(g->host)) /* until then the host has deadlines */
-            g->deadline = now + set->config.connect_timeout;
+        if (g->deadline && (g->waiting || !txg_host_is_up(g->host)))
+            g->deadline = now + set->config.connect_timeout; /* the host's come first, and sync's */
         if (now < g->deadline)
             continue;
         char text[128];
@@ -266,30 +412,13 @@ static struct txg_host *host_for(struct txg_gateways *set, const struct txg_spec
         .on_message = on_message,
         .on_fault = on_fault,
         .on_words = on_words,
+        .on_up = on_up,
+        .on_room = on_room,
         .on_lost = on_lost,
         .on_end = on_end,
     });
     set->hosts = txg_grow(set->hosts, set->n_hosts, &set->cap_hosts, sizeof *set->hosts);
     return set->hosts[set->n_hosts++] = h;
-}
-
-static void send_open(const struct gateway *g)
-{
-    const struct txg_spec *spec = g->spec;
-    struct txg_msg msg = {.type = TXG_MSG_OPEN};
-    struct txg_msg_pair *env = txg_xcalloc(spec->env.n, sizeof *env);
-    for (size_t i = 0; i < spec->env.n; i++) {
-        const char *entry = spec->env.items[i], *eq = strchr(entry, '=');
-        env[i].name = txg_span(entry, (size_t)(eq - entry));
-        env[i].value = txg_span_cstr(eq + 1);
-    }
-    msg.open.channel = g->channel;
-    msg.open.chdir = txg_span_cstr(spec->chdir);
-    msg.open.nice = spec->has_nice ? spec->nice : 0;
-    msg.open.env = env;
-    msg.open.n_env = spec->env.n;
-    txg_host_send(g->host, 0, &msg);
-    free(env);
 }
 
 void txg_gateways_open(struct txg_gateways *set, unsigned number,
@@ -308,15 +437,19 @@ void txg_gateways_open(struct txg_gateways *set, unsigned number,
                           .deadline = now_us() + set->config.connect_timeout};
     set->starting++;
     g->host = host_for(set, setup->spec);
-    send_open(g);
+    g->waiting = txg_host_is_shell(g->host);
+    if (!g->waiting)
+        send_open(g, NULL);
     for (size_t i = 0; i < setup->n_messages; i++)
-        txg_host_send(g->host, g->channel, &setup->messages[i]);
+        send_to(g, &setup->messages[i]);
+    if (txg_host_is_up(g->host))
+        open_when_ready(set, g);
 }
 
 void txg_gateways_send(struct txg_gateways *set, unsigned number, const struct txg_msg *msg)
 {
     if (number < set->n && set->items[number].state != DEAD)
-        txg_host_send(set->items[number].host, set->items[number].channel, msg);
+        send_to(&set->items[number], msg);
 }
 
 void txg_gateways_kill(struct txg_gateways *set, unsigned number)
@@ -341,8 +474,13 @@ void txg_gateways_close(struct txg_gateways *set)
 
 void txg_gateways_free(struct txg_gateways *set)
 {
-    for (size_t i = 0; i < set->n; i++)
+    for (size_t i = 0; i < set->n_syncs; i++)
+        txg_sync_free(set->syncs[i]);
+    free(set->syncs);
+    for (size_t i = 0; i < set->n; i++) {
+        txg_buf_release(&set->items[i].later);
         free(set->items[i].fault);
+    }
     free(set->items);
     free(set->hosts);
     txg_transports_settle();

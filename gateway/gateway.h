@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "gateway/sync.h"
 #include "gateway/wire/message.h"
 #include "specs/spec.h"
 
@@ -36,6 +37,10 @@ struct txg_gateways_config {
     /* The last call for this number. `text` is for people: step, reason, last words of
      * stderr; who shows it adds the gateway and its spec. */
     void (*on_down)(void *user, unsigned number, enum txg_gateway_end end, const char *text);
+    /* The files that gateway `number` and those that share its host and folder want there, or NULL:
+     * asked once for each host and folder, when the host is up and says what machine it is. Lives
+     * until the set is freed. */
+    const struct txg_manifest *(*files_for)(void *user, unsigned number, const char *arch);
     /* A log line of an agent, or a thing worth a warning. `host` names it. */
     void (*on_log)(void *user, const char *host, const char *level, const char *text);
     void (*on_closed)(void *user); /* after txg_gateways_close: every host has ended */

@@ -34,6 +34,7 @@ struct txg_host {
     struct txg_mux mux;
     struct txg_bootstrap *bootstrap; /* until the agent's line has come */
     const char *step;                /* the one that `began` */
+    char *arch;                      /* owned; from hello */
     char token[33];
     uv_prepare_t flush; /* writes what the turn of the loop has queued */
     uv_timer_t watch;
@@ -90,6 +91,8 @@ static void on_flush(uv_prepare_t *handle)
         return;
     for (;;) {
         struct txg_span bytes = pending(h);
+        if (bytes.len == 0 && h->state == UP && h->config.on_room(h->config.user, h))
+            continue;
         if (bytes.len == 0)
             break;
         size_t n = h->ops->write(h->transport, bytes.data, bytes.len);
@@ -147,6 +150,8 @@ static void take_hello(struct txg_host *h, const struct txg_msg *msg)
         return;
     }
     h->state = UP;
+    h->arch = txg_xstrndup(msg->hello.arch.data, msg->hello.arch.len);
+    h->config.on_up(h->config.user, h);
 }
 
 static void take_control(struct txg_host *h, const struct txg_msg *msg)
@@ -335,6 +340,7 @@ void txg_host_free(struct txg_host *h)
     h->ops->free(h->transport);
     txg_mux_release(&h->mux);
     txg_bootstrap_free(h->bootstrap);
+    free(h->arch);
     free(h);
 }
 
@@ -342,6 +348,26 @@ void txg_host_send(struct txg_host *h, uint32_t channel, const struct txg_msg *m
 {
     if (h->state < ENDING)
         txg_mux_send(&h->mux, channel, msg);
+}
+
+void txg_host_send_frames(struct txg_host *h, struct txg_span frames)
+{
+    struct txg_frame_reader reader = {0};
+    struct txg_frame frame;
+    txg_frame_reader_feed(&reader, frames.data, frames.len);
+    while (h->state < ENDING && txg_frame_reader_next(&reader, &frame, NULL) == 1)
+        txg_mux_relay(&h->mux, &frame);
+    txg_frame_reader_release(&reader);
+}
+
+bool txg_host_is_shell(const struct txg_host *h)
+{
+    return h->ops->shell;
+}
+
+const char *txg_host_arch(const struct txg_host *h)
+{
+    return h->arch ? h->arch : "";
 }
 
 bool txg_host_is_usable(const struct txg_host *h)

@@ -29,6 +29,10 @@ struct txg_host_config {
     /* A frame of a worker that is not in the protocol. */
     void (*on_fault)(void *user, struct txg_host *h, uint32_t channel, const char *text);
     void (*on_words)(void *user, struct txg_host *h, const char *line);
+    /* The agent's hello has come. */
+    void (*on_up)(void *user, struct txg_host *h);
+    /* Little waits to be sent: queue more of what can wait, or return false. */
+    bool (*on_room)(void *user, struct txg_host *h);
     /* It is lost, or never came up: "start: No such file or directory: /x". At most once; not after
      * stop. */
     void (*on_lost)(void *user, struct txg_host *h, bool was_up, const char *text);
@@ -41,9 +45,13 @@ void txg_host_free(struct txg_host *h); /* after on_end */
 
 /* Queued; written before the loop next waits. Dropped on a host that is lost or stopped. */
 void txg_host_send(struct txg_host *h, uint32_t channel, const struct txg_msg *msg);
+/* The same for whole frames that were written before. */
+void txg_host_send_frames(struct txg_host *h, struct txg_span frames);
 
-bool txg_host_is_usable(const struct txg_host *h); /* not lost, not stopped */
-bool txg_host_is_up(const struct txg_host *h);     /* the agent's hello has come */
+bool txg_host_is_usable(const struct txg_host *h);   /* not lost, not stopped */
+bool txg_host_is_up(const struct txg_host *h);       /* the agent's hello has come */
+bool txg_host_is_shell(const struct txg_host *h);    /* the worker was taken there */
+const char *txg_host_arch(const struct txg_host *h); /* uname -m of it, once it is up */
 const struct txg_spec *txg_host_spec(const struct txg_host *h);
 void txg_host_stop(struct txg_host *h);
 

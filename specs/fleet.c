@@ -345,6 +345,7 @@ static const struct txg_field config_fields[] = {
      .type = TXG_FIELD_CHOICE,
      .offset = CONFIG(require_gateways),
      .choices = requirements},
+    {.name = "sync", .type = TXG_FIELD_TEXTS, .offset = CONFIG(sync)},
     {.name = "max_worker_restart",
      .type = TXG_FIELD_INT,
      .offset = CONFIG(max_worker_restart),
@@ -422,5 +423,6 @@ void txg_config_release(struct txg_config *config)
     free(config->devices_where);
     free(config->dist);
     free(config->require_gateways);
+    txg_strv_release(&config->sync);
     *config = (struct txg_config){0};
 }

@@ -24,6 +24,7 @@ static const struct txg_field open_fields[] = {
     {"channel", TXG_FIELD_CHANNEL, AT(open.channel)},
     {"chdir", TXG_FIELD_BIN, AT(open.chdir), OPTIONAL},
     {"nice", TXG_FIELD_INT, AT(open.nice), IN(-40, 40), OPTIONAL},
+    {"kind", TXG_FIELD_ENUM, AT(open.kind), IN(TXG_OPEN_TESTS, TXG_OPEN_FILES), OPTIONAL},
     {"env", TXG_FIELD_PAIRS, MANY(open.env, open.n_env), OPTIONAL},
 };
 
@@ -68,6 +69,26 @@ static const struct txg_field ping_fields[] = {
 
 static const struct txg_field pong_fields[] = {
     {"n", TXG_FIELD_INT, AT(beat.n), IN(1, INT64_MAX)},
+};
+
+static const struct txg_field have_fields[] = {
+    {"folder", TXG_FIELD_STR, AT(have.folder)},
+    {"files", TXG_FIELD_FILES, MANY(have.files, have.n_files), OPTIONAL},
+    {"last", TXG_FIELD_BOOL, AT(have.last), OPTIONAL},
+};
+
+static const struct txg_field need_fields[] = {
+    {"indices", TXG_FIELD_RANGES, MANY(indices.ranges, indices.n_ranges), OPTIONAL},
+};
+
+static const struct txg_field blob_fields[] = {
+    {"index", TXG_FIELD_INT, AT(blob.index), IN(0, INDEX_MAX)},
+    {"data", TXG_FIELD_BIN, AT(blob.data)},
+};
+
+static const struct txg_field synced_fields[] = {
+    {"root", TXG_FIELD_BIN, AT(synced.root), OPTIONAL},
+    {"text", TXG_FIELD_STR, AT(synced.text), OPTIONAL},
 };
 
 static const struct txg_field workerinput_fields[] = {
@@ -194,6 +215,10 @@ const struct txg_msg_shape txg_msg_shapes[TXG_MSG_TYPES] = {
     [TXG_MSG_LOG] = {"log", FIELDS(log_fields)},
     [TXG_MSG_PING] = {"ping", FIELDS(ping_fields)},
     [TXG_MSG_PONG] = {"pong", FIELDS(pong_fields)},
+    [TXG_MSG_HAVE] = {"have", FIELDS(have_fields)},
+    [TXG_MSG_NEED] = {"need", FIELDS(need_fields)},
+    [TXG_MSG_BLOB] = {"blob", FIELDS(blob_fields)},
+    [TXG_MSG_SYNCED] = {"synced", FIELDS(synced_fields)},
     [TXG_MSG_WORKERINPUT] = {"workerinput", FIELDS(workerinput_fields)},
     [TXG_MSG_SUITE] = {"suite", FIELDS(suite_fields)},
     [TXG_MSG_FILES] = {"files", FIELDS(files_fields)},

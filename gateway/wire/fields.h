@@ -25,7 +25,8 @@ enum txg_field_kind {
     TXG_FIELD_PAIRS,   /* [name, value] of str */
     TXG_FIELD_RANGES,  /* [first, count] */
     TXG_FIELD_RECORDS, /* [suite, nodeid] */
-    TXG_FIELD_POINTS   /* [name, outcome, text] */
+    TXG_FIELD_POINTS,  /* [name, outcome, text] */
+    TXG_FIELD_FILES    /* [path, mode, size, content] */
 };
 
 struct txg_field {

@@ -35,6 +35,11 @@ enum txg_msg_type {
     /* channel 0 of the agent's own link to one of its workers */
     TXG_MSG_PING,
     TXG_MSG_PONG,
+    /* between controller and a host's keeper of files */
+    TXG_MSG_HAVE,
+    TXG_MSG_NEED,
+    TXG_MSG_BLOB,
+    TXG_MSG_SYNCED,
     /* to a worker */
     TXG_MSG_WORKERINPUT,
     TXG_MSG_SUITE,
@@ -86,9 +91,15 @@ struct txg_msg_pair {
     struct txg_span value;
 };
 
+enum txg_open_kind {
+    TXG_OPEN_TESTS, /* a gateway's worker */
+    TXG_OPEN_FILES  /* the keeper of the host's files: section 7 */
+};
+
 /* controller -> agent: start a worker for `channel` (> 0, never used before on this link) */
 struct txg_msg_open {
     uint32_t channel;
+    enum txg_open_kind kind;
     struct txg_span chdir; /* empty: the agent's own directory. One level is created if missing. */
     int64_t nice;
     struct txg_msg_pair *env; /* env:NAME=value of the spec */
@@ -142,6 +153,32 @@ struct txg_msg_ping {
     int64_t heartbeat;
 };
 
+struct txg_msg_file {
+    struct txg_span path;    /* relative, without `..`, below the root */
+    int64_t mode;            /* st_mode of a regular file or a symbolic link */
+    int64_t size;            /* bytes of the file; 0 of a link */
+    struct txg_span content; /* a file's SHA-256 in hex, or where the link points to */
+};
+
+/* What should be there, in one list sorted by path that comes in pieces. Files are numbered from 0
+ * over all pieces. */
+struct txg_msg_have {
+    struct txg_span folder; /* name of the one that holds them where no chdir was given: a-z, 0-9 */
+    struct txg_msg_file *files;
+    size_t n_files;
+    bool last;
+};
+
+struct txg_msg_blob {
+    int64_t index;
+    struct txg_span data; /* the next bytes of it, at most TXG_FRAME_BULK / 2 */
+};
+
+struct txg_msg_synced {
+    struct txg_span root; /* where the files are, absolute */
+    struct txg_span text; /* what failed; empty: all are there */
+};
+
 struct txg_msg_workerinput {
     struct txg_span workerid; /* "gw0": PYTEST_XDIST_WORKER */
     int64_t workercount;
@@ -183,7 +220,7 @@ struct txg_msg_range {
     int64_t count; /* > 0 */
 };
 
-struct txg_msg_indices { /* runtests, steal, unscheduled */
+struct txg_msg_indices { /* runtests, steal, unscheduled, need */
     int64_t seq;         /* unscheduled only */
     struct txg_msg_range *ranges;
     size_t n_ranges;
@@ -275,11 +312,14 @@ struct txg_msg {
         struct txg_msg_beat beat; /* beat, lease, pong */
         struct txg_msg_log log;
         struct txg_msg_ping ping;
+        struct txg_msg_have have;
+        struct txg_msg_blob blob;
+        struct txg_msg_synced synced;
         struct txg_msg_workerinput workerinput;
         struct txg_msg_suite suite;
         struct txg_msg_files files;
         struct txg_msg_collect collect;
-        struct txg_msg_indices indices; /* runtests, steal, unscheduled */
+        struct txg_msg_indices indices; /* runtests, steal, unscheduled, need */
         struct txg_msg_workerready workerready;
         struct txg_msg_collectreport collectreport;
         struct txg_msg_collection collection;

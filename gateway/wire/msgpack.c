@@ -103,6 +103,15 @@ static void pack_element(msgpack_packer *pk, const struct txg_field *f, const vo
         pack_bin(pk, record->nodeid);
         return;
     }
+    case TXG_FIELD_FILES: {
+        const struct txg_msg_file *file = (const struct txg_msg_file *)many + i;
+        msgpack_pack_array(pk, 4);
+        pack_bin(pk, file->path);
+        msgpack_pack_int64(pk, file->mode);
+        msgpack_pack_int64(pk, file->size);
+        pack_bin(pk, file->content);
+        return;
+    }
     case TXG_FIELD_POINTS: {
         const struct txg_msg_point *point = (const struct txg_msg_point *)many + i;
         msgpack_pack_array(pk, 3);
@@ -319,6 +328,12 @@ static bool get_element(const struct txg_field *f, const msgpack_object *o, void
         t = tuple(o, 2);
         return t && get_int(&t[0], 0, INT32_MAX, &record->suite) && get_bin(&t[1], &record->nodeid);
     }
+    case TXG_FIELD_FILES: {
+        struct txg_msg_file *file = (struct txg_msg_file *)many + i;
+        t = tuple(o, 4);
+        return t && get_bin(&t[0], &file->path) && get_int(&t[1], 0, UINT16_MAX, &file->mode) &&
+               get_int(&t[2], 0, INT64_MAX, &file->size) && get_bin(&t[3], &file->content);
+    }
     case TXG_FIELD_POINTS: {
         struct txg_msg_point *point = (struct txg_msg_point *)many + i;
         t = tuple(o, 3);
@@ -344,6 +359,8 @@ static size_t element_size(enum txg_field_kind kind)
         return sizeof(struct txg_msg_record);
     case TXG_FIELD_POINTS:
         return sizeof(struct txg_msg_point);
+    case TXG_FIELD_FILES:
+        return sizeof(struct txg_msg_file);
     default:
         return sizeof(struct txg_span);
     }

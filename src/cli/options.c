@@ -32,6 +32,7 @@ enum option_id {
     OPT_HEARTBEAT,
     OPT_CONNECT_TIMEOUT,
     OPT_ACCEPT_NEW_HOST_KEYS,
+    OPT_RSYNCDIR,
     OPT_VERBOSE,
     OPT_QUIET,
     OPT_TB,
@@ -73,6 +74,9 @@ static const struct definition {
      "all (default): a gateway that can't start ends the run; any: go on without it"},
     {OPT_CONNECT_TIMEOUT, BOTH, 0, "connect-timeout", "TIME",
      "for a gateway from its start to its worker's first word (default 30)"},
+    {OPT_RSYNCDIR, BOTH, 0, "rsyncdir", "DIR",
+     "take DIR to hosts that are reached through a shell, beside the test programs;\nmay be given "
+     "many times"},
     {OPT_ACCEPT_NEW_HOST_KEYS, BOTH, 0, "accept-new-host-keys", NULL,
      "ssh=: take the key of a host that is not in known_hosts, and write it there;\n"
      "a key that has changed or is revoked is refused all the same"},
@@ -243,6 +247,9 @@ static int apply(const struct definition *d, const char *value, struct txg_optio
         return 0;
     case OPT_CONNECT_TIMEOUT:
         return take_duration(d, value, false, &o->connect_timeout, err);
+    case OPT_RSYNCDIR:
+        txg_strv_push(&o->rsyncdirs, value);
+        return 0;
     case OPT_ACCEPT_NEW_HOST_KEYS:
         o->accept_new_host_keys = true;
         return 0;
@@ -420,6 +427,7 @@ void txg_options_release(struct txg_options *o)
     txg_strv_release(&o->tx);
     txg_strv_release(&o->files);
     txg_strv_release(&o->test_args);
+    txg_strv_release(&o->rsyncdirs);
     txg_strv_release(&o->words);
     txg_strv_release(&o->flags);
 }

@@ -36,6 +36,7 @@ struct txg_options {
     int64_t heartbeat;       /* microseconds, -1 */
     int64_t connect_timeout; /* microseconds, -1 */
     bool accept_new_host_keys;
+    struct txg_strv rsyncdirs;
     int verbosity;
     enum txg_tb tb;
     long durations; /* -1 off */

@@ -117,6 +117,26 @@ static int choose_gateways(const struct txg_options *o, struct txg_plan *p, stru
     return 0;
 }
 
+/* What is to be taken to hosts must be there, and below the folder that stands for theirs. */
+static int check_rsyncdirs(const struct txg_plan *p, struct txg_err *err)
+{
+    for (size_t i = 0; i < p->rsyncdirs->n; i++) {
+        char *path = realpath(p->rsyncdirs->items[i], NULL);
+        if (!path)
+            return txg_err_sys(err, errno, "--rsyncdir %s", p->rsyncdirs->items[i]);
+        size_t len = strcmp(p->config.root, "/") == 0 ? 0 : strlen(p->config.root);
+        bool inside = strncmp(path, p->config.root, len) == 0 && path[len] == '/';
+        bool all = strcmp(path, p->config.root) == 0;
+        free(path);
+        if (!inside && !all)
+            return txg_err_set(err, TXG_E_USAGE,
+                               "--rsyncdir %s: expected a folder below %s, which stands for the "
+                               "gateway's directory",
+                               p->rsyncdirs->items[i], p->config.root);
+    }
+    return 0;
+}
+
 static int fill(const struct txg_options *o, struct txg_plan *p, struct txg_err *err)
 {
     p->start = getcwd(NULL, 0);
@@ -133,6 +153,9 @@ static int fill(const struct txg_options *o, struct txg_plan *p, struct txg_err 
         return txg_err_wrap(err, "--harness");
     p->harness = o->harness ? o->harness : "auto";
     p->test_args = &o->test_args;
+    p->rsyncdirs = &o->rsyncdirs;
+    if (check_rsyncdirs(p, err) != 0)
+        return -1;
     choose_limits(o, p);
     if (make_testrunuid(o->testrunuid, &p->testrunuid, err) != 0)
         return -1;

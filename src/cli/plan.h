@@ -19,6 +19,7 @@ struct txg_plan {
     char *testrunuid;
     const char *harness;              /* of suites that name none; "auto" */
     const struct txg_strv *test_args; /* borrowed from the options */
+    const struct txg_strv *rsyncdirs; /* borrowed from the options; as the user wrote them */
     enum txg_dist dist;
     size_t maxfail;
     long max_restarts;

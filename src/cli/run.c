@@ -10,6 +10,7 @@
 
 #include "gateway/gateway.h"
 #include "src/base/str.h"
+#include "src/cli/files.h"
 #include "src/cli/setup.h"
 
 #define REPORT_TICK 100 /* milliseconds between two redraws of live lines */
@@ -24,6 +25,7 @@ struct run {
     struct txg_session *session;
     struct txg_gateways *gateways;
     struct txg_setup *setup;
+    struct txg_files *files;
     size_t *origins; /* number -> place in the plan's list of gateways */
     size_t n_origins, cap_origins;
     int64_t began; /* microseconds, monotonic */
@@ -48,6 +50,12 @@ static void open_gateway(struct run *r, unsigned number, size_t origin)
     setup.messages = txg_setup_messages(
         r->setup, number, origin, txg_gateways_is_new_host(r->gateways, spec), &setup.n_messages);
     txg_gateways_open(r->gateways, number, &setup);
+}
+
+static const struct txg_manifest *files_for(void *user, unsigned number, const char *arch)
+{
+    struct run *r = user;
+    return txg_files_manifest(r->files, r->origins[number], arch);
 }
 
 static void report(struct run *r, const struct txg_event *event)
@@ -227,6 +235,7 @@ static void start(struct run *r)
     r->began = now_us();
     r->session = new_session(r->config, r->began);
     r->setup = txg_setup_new(r->plan);
+    r->files = txg_files_new(r->plan);
     r->gateways = txg_gateways_new(&(struct txg_gateways_config){
         .loop = &r->loop,
         .worker = r->plan->worker,
@@ -236,6 +245,7 @@ static void start(struct run *r)
         .accept_new_host_keys = r->plan->accept_new_host_keys,
         .user = r,
         .on_message = on_message,
+        .files_for = files_for,
         .on_down = on_down,
         .on_log = on_log,
         .on_closed = on_closed,
@@ -256,6 +266,7 @@ int txg_run(const struct txg_run_config *config)
     txg_gateways_free(r.gateways);
     txg_session_free(r.session);
     txg_setup_free(r.setup);
+    txg_files_free(r.files);
     free(r.origins);
     uv_loop_close(&r.loop);
     return r.exit_code;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "src/base/strv.h"
+#include "src/worker/files.h"
 #include "src/worker/sweep.h"
 #include "src/worker/worker.h"
 
@@ -59,8 +60,9 @@ static _Noreturn void become_worker(const struct txg_spawn *spawn, int fd)
     if (rc != 0)
         _exit(1);
     struct txg_worker_config config = {fd, spawn->open->channel, spawn->heartbeat, env};
+    bool files = spawn->open->kind == TXG_OPEN_FILES, in_place = spawn->open->chdir.len > 0;
     spawn->in_child(spawn->user); /* open is gone after this: it stands in the agent's buffers */
-    _exit(txg_worker_main(&config));
+    _exit(files ? txg_files_main(&config, in_place) : txg_worker_main(&config));
 }
 
 static int hear_start(int fd, struct txg_err *err)

@@ -14,6 +14,7 @@ static struct txg_span words[] = {{"a", 1}, {"caf\xc3\xa9", 5}};
 static struct txg_msg_pair pairs[] = {{{"A", 1}, {"\xff", 1}}};
 static struct txg_msg_range ranges[] = {{0, 1}, {5, 2000000}};
 static struct txg_msg_record records[] = {{0, {"t/a", 3}}, {3, {"\xfe", 1}}};
+static struct txg_msg_file files[] = {{{"a/b", 3}, 0100755, 5, {"c", 1}}};
 static struct txg_msg_point points[] = {{{"n", 1}, TXG_FAILED, {"why", 3}}};
 
 /* A message of a type with every field set to something that is not its default. */
@@ -77,6 +78,10 @@ static void fill(struct txg_msg *msg, enum txg_msg_type type)
         case TXG_FIELD_RECORDS:
             *(struct txg_msg_record **)(void *)at = records;
             *count = 2;
+            break;
+        case TXG_FIELD_FILES:
+            *(struct txg_msg_file **)(void *)at = files;
+            *count = 1;
             break;
         case TXG_FIELD_POINTS:
             *(struct txg_msg_point **)(void *)at = points;

@@ -1,0 +1,26 @@
+/*
+ * The keeper of a host's test files, docs/protocol.md section 7: takes the list, says what it
+ * needs, writes it. A process of its own beside the workers, forked by the agent; it ends when the
+ * files are there, or with what failed.
+ */
+#ifndef TXG_WORKER_FILES_H
+#define TXG_WORKER_FILES_H
+
+#include <stdbool.h>
+
+#include "src/worker/worker.h"
+
+#define TXG_FILES_MAX      (1u << 20)   /* in one list */
+#define TXG_FILES_TEXT_MAX (256u << 20) /* bytes of their paths and contents */
+
+/* `in_place`: the files belong below the working directory, where others' files may be too. False:
+ * into a folder beside this program, where nothing else stays. Returns the exit status. */
+int txg_files_main(const struct txg_worker_config *config, bool in_place);
+
+/* Is it a path that may be written below a root: relative, no empty component, no `.`, no `..`? */
+bool txg_files_path_ok(const char *path);
+
+/* May a symbolic link at `path` point to `target`: relative, never above the root? */
+bool txg_files_link_ok(const char *path, const char *target);
+
+#endif

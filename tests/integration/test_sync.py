@@ -1,0 +1,273 @@
+"""Test files on their way to hosts: what is missing travels, once, as it is; what a peer asks to be
+written elsewhere is refused."""
+
+import hashlib
+import os
+import stat
+import subprocess
+
+import pytest
+
+import wire
+from conftest import BUILDDIR
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return tmp_path / "far"
+
+
+@pytest.fixture
+def over(txgate, cache):
+    """Runs txgate over a shell whose worker and files lie in `cache`."""
+    def run(*args, words="env", more="", **kwargs):
+        env = {"TXGATE_DIR": str(cache), "HOME": str(cache), "XDG_RUNTIME_DIR": ""}
+        return txgate("run", "--tx", "exec=%s%s" % (words, more), *args, env=env, **kwargs)
+    return run
+
+
+def root(cache):
+    [found] = cache.glob("txgate-*/files-*")
+    return found
+
+
+def tree(folder):
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if not p.is_dir() or p.is_symlink())
+
+
+def test_only_what_is_missing_travels(over, cache, tmp_path, script):
+    (tmp_path / "t").mkdir()
+    (tmp_path / "data/deep").mkdir(parents=True)
+    script("t/reads", "cat data/deep/text && [ \"$(readlink data/link)\" = deep/text ]")
+    script("t/other", "exit 0")
+    (tmp_path / "data/deep/text").write_bytes(b"\x00\xff" * 100000)
+    (tmp_path / "data/deep/secret").write_text("x")
+    (tmp_path / "data/deep/secret").chmod(0o640)
+    (tmp_path / "data/empty").write_text("")
+    (tmp_path / "data/link").symlink_to("deep/text")
+    result = over("--rsyncdir", "data", "t/reads", "t/other")
+    assert result.code == 0 and "2 passed" in result.out, result
+    there = root(cache)
+    assert tree(there) == ["data/deep/secret", "data/deep/text", "data/empty", "data/link", "t/other",
+                           "t/reads"]
+    assert (there / "data/deep/text").read_bytes() == b"\x00\xff" * 100000
+    assert stat.S_IMODE((there / "data/deep/secret").stat().st_mode) == 0o640
+    assert os.access(there / "t/reads", os.X_OK)
+
+    before = {p: (there / p).lstat().st_ino for p in tree(there)}
+    (tmp_path / "data/empty").write_text("no more")
+    script("t/stranger", "exit 1")
+    (there / "left_over").write_text("from a test")
+    result = over("--rsyncdir", "data", "t/reads")
+    assert result.code == 0 and "1 passed" in result.out, result
+    after = {p: (there / p).lstat().st_ino for p in tree(there)}
+    assert sorted(after) == ["data/deep/secret", "data/deep/text", "data/empty", "data/link", "t/reads"]
+    assert (there / "data/empty").read_text() == "no more"
+    assert [p for p in after if after[p] != before[p]] == ["data/empty"]
+
+
+def test_folder_of_tests_and_a_pattern(over, cache, tmp_path, script):
+    (tmp_path / "build").mkdir()
+    script("build/a_test", "exit 0")
+    script("build/b_test", "exit 0")
+    (tmp_path / "build/notes").write_text("no program")
+    assert "2 passed" in over("build").out
+    os.unlink(tmp_path / "build/b_test")
+    result = over("build/*_test")
+    assert "1 passed" in result.out, result
+    assert tree(root(cache)) == ["build/a_test"]
+
+
+def test_the_build_for_that_machine(over, cache, tmp_path, script):
+    for arch in (os.uname().machine, "m68k"):
+        (tmp_path / "build" / arch).mkdir(parents=True)
+        script("build/%s/a_test" % arch, "exit 0")
+    (tmp_path / "txgate.yaml").write_text('suites: [{files: "build/{arch}/*_test"}]\n')
+    result = over()
+    assert result.code == 0 and "1 passed" in result.out, result
+    assert tree(root(cache)) == ["build/%s/a_test" % os.uname().machine]
+
+
+def test_sync_of_txgate_yaml_and_chdir(over, cache, tmp_path, script):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/d").write_text("here")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/mine").write_text("stays")
+    script("reads", "grep -q here data/d")
+    (tmp_path / "txgate.yaml").write_text("sync: [data]\n")
+    result = over("reads", more="//chdir=%s" % (tmp_path / "elsewhere"))
+    assert result.code == 0, result
+    assert tree(tmp_path / "elsewhere") == ["data/d", "mine", "reads"]
+    assert not list(cache.glob("txgate-*/files-*"))
+
+
+def test_the_same_tree_is_left_alone(over, tmp_path, script):
+    script("real", "exit 0")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/linked").symlink_to(tmp_path / "real")
+    result = over("bin/linked", more="//chdir=%s" % tmp_path)
+    assert result.code == 0, result
+    assert (tmp_path / "bin/linked").is_symlink()
+
+
+def test_one_folder_for_all_gateways_of_a_run(txgate, cache, script):
+    script("where", "pwd; exit 1")
+    env = {"TXGATE_DIR": str(cache), "HOME": str(cache)}
+    result = txgate("run", "--tx", "exec=env", "--tx", "exec=env//id=two", "--dist", "each", "where", env=env)
+    assert "2 failed" in result.out, result
+    assert result.out.count(str(root(cache))) == 2, result
+
+
+def test_large_file(over, cache, tmp_path, script):
+    script("reads", "[ $(wc -c <data/big) = 60000000 ]")
+    (tmp_path / "data").mkdir()
+    with open(tmp_path / "data/big", "wb") as f:
+        for i in range(60):
+            f.write(hashlib.sha256(b"%d" % i).digest() * 31250)
+    result = over("--rsyncdir", "data", "reads", "--heartbeat", "500ms", watch_memory=True)
+    assert result.code == 0, result
+    assert (root(cache) / "data/big").read_bytes() == (tmp_path / "data/big").read_bytes()
+    assert result.memory and max(result.memory.values()) < 32 << 20, result.memory
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+def test_no_room_for_them(over, tmp_path, script):
+    full = tmp_path / "full"
+    full.mkdir()
+    script("reads", "exit 0")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/big").write_bytes(b"x" * 300000)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "none", full]).returncode:
+        pytest.skip("no tmpfs here")
+    try:
+        result = over("--rsyncdir", "data", "reads", more="//chdir=%s" % full)
+        left = tree(full)
+    finally:
+        subprocess.run(["umount", "-l", full], check=True)
+    assert result.code == 6, result
+    assert "sync: data/big: No space left on device" in result.out, result
+    assert left == []
+
+
+def test_cut_on_the_way(over, cache, tmp_path, script):
+    script("reads", "exit 0")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/big").write_bytes(os.urandom(3000000))
+    assert over("reads").code == 0  # the worker is there
+    cutter = tmp_path / "cut"
+    cutter.write_text("#!/bin/sh\nstdbuf -o0 head -c 1000000 | \"$@\"\n")
+    cutter.chmod(0o755)
+    result = over("--rsyncdir", "data", "reads", words=str(cutter))
+    assert result.code == 6, result
+    assert tree(root(cache)) == ["reads"]
+    assert over("--rsyncdir", "data", "reads").code == 0
+
+
+def test_wrong_folder(over, script):
+    script("reads", "exit 0")
+    for folder, words in (("/usr", "expected a folder below"), ("missing", "No such file")):
+        result = over("--rsyncdir", folder, "reads")
+        assert result.code == 4 and words in result.err, result
+
+
+class Keeper:
+    """A controller that speaks to a worker's keeper of files by hand."""
+
+    CHANNEL = 2147483647
+
+    def __init__(self, folder):
+        self.process = subprocess.Popen([BUILDDIR / "txgate-worker", "--token", "t"], cwd=folder,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self.process.stdout.readline() == b"TXG t\n"
+        self.say(0, "hello", protocol=1, version="0", testrunuid="u", heartbeat=2000000)
+        self.say(0, "open", channel=self.CHANNEL, kind=1, chdir={"bin": os.fsencode(folder).hex()})
+
+    def say(self, on, what, **kwargs):
+        self.process.stdin.write(wire.frame(on, wire.message(what, **kwargs)))
+        self.process.stdin.flush()
+
+    def hear(self):
+        """The payload of the next frame on the keeper's channel."""
+        while True:
+            length, channel = wire.HEADER.unpack(self.process.stdout.read(8))
+            payload = self.process.stdout.read(length)
+            if channel == self.CHANNEL:
+                return payload
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait(10)
+
+
+def entry(path, content, mode=0o100644, size=0):
+    return [{"bin": path.hex()}, mode, size, {"bin": content.hex()}]
+
+
+EMPTY = hashlib.sha256(b"").hexdigest().encode()
+
+HOSTILE = {
+    "up": [entry(b"../out", EMPTY)],
+    "up in the middle": [entry(b"a/../../out", EMPTY)],
+    "absolute": [entry(b"/tmp/out", EMPTY)],
+    "empty": [entry(b"", EMPTY)],
+    "empty part": [entry(b"a//b", EMPTY)],
+    "dot": [entry(b"a/./b", EMPTY)],
+    "nul": [entry(b"a\0b", EMPTY)],
+    "long": [entry(b"x" * 300, EMPTY)],
+    "link up": [entry(b"a/l", b"../../out", 0o120777)],
+    "link absolute": [entry(b"l", b"/etc/passwd", 0o120777)],
+    "unsorted": [entry(b"b", EMPTY), entry(b"a", EMPTY)],
+    "twice": [entry(b"a", EMPTY), entry(b"a", EMPTY)],
+    "a device": [entry(b"a", EMPTY, 0o020666)],
+}
+
+
+@pytest.mark.parametrize("name", sorted(HOSTILE))
+def test_hostile_lists(name, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    k = Keeper(folder)
+    k.say(k.CHANNEL, "have", folder="f", files=HOSTILE[name], last=True)
+    answer = k.hear()
+    k.end()
+    assert b"synced" in answer and b"text" in answer, answer
+    assert tree(tmp_path) == []
+
+
+def test_no_file_through_a_link(tmp_path):
+    """A folder of the list is a link to somewhere else by the time the file comes."""
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    out.mkdir()
+    (folder / "a").symlink_to(out)
+    k = Keeper(folder)
+    k.say(k.CHANNEL, "have", folder="f", files=[entry(b"a/b", EMPTY)], last=True)
+    assert b"need" in k.hear()
+    k.say(k.CHANNEL, "blob", index=0, data={"bin": ""})
+    answer = k.hear()
+    k.end()
+    assert b"synced" in answer and b"a/b: " in answer, answer
+    assert tree(out) == []
+
+
+@pytest.mark.parametrize("data, size, words", [
+    (b"other", 5, b"changed on its way"), (b"too long", 5, b"more bytes than")])
+def test_bytes_that_are_not_in_the_list(data, size, words, tmp_path):
+    k = Keeper(tmp_path)
+    wanted = hashlib.sha256(b"right").hexdigest().encode()
+    k.say(k.CHANNEL, "have", folder="f", files=[entry(b"a", wanted, size=size)], last=True)
+    assert b"need" in k.hear()
+    k.say(k.CHANNEL, "blob", index=0, data={"bin": data.hex()})
+    answer = k.hear()
+    k.end()
+    assert words in answer, answer
+    assert tree(tmp_path) == []
+
+
+def test_a_file_that_was_not_asked_for(tmp_path):
+    k = Keeper(tmp_path)
+    k.say(k.CHANNEL, "blob", index=0, data={"bin": ""})
+    answer = k.hear()
+    k.end()
+    assert b"was not asked for" in answer, answer
