@@ -374,7 +374,9 @@ static void start(struct txg_transport *t)
         uv_timer_start(&s->timer, on_not_started, 0, 0);
         return;
     }
-    uv_timer_start(&s->timer, on_late, (uint64_t)(s->timeout / 1000), 0);
+    /* A little before the owner gives up, who knows less of where the time went. */
+    uint64_t limit = (uint64_t)(s->timeout / 1000), margin = limit / 20;
+    uv_timer_start(&s->timer, on_late, limit - (margin < 250 ? margin : 250), 0);
 }
 
 static size_t write_some(struct txg_transport *t, const void *data, size_t len)

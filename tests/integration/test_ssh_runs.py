@@ -3,6 +3,7 @@ example runs, and whatever dies, nothing is left behind and no test is forgotten
 
 import os
 import signal
+import socket
 import time
 
 import pytest
@@ -53,6 +54,64 @@ def test_unknown_host(over, txgate, folder, client, serve, script):
     result = over("run", "--tx", spec(stranger, txgate.cwd), "ok")
     assert result.code == 6, result
     assert "host key" in result.out and sshd.fingerprint(stranger.host_public) in result.out, result
+
+
+def test_new_and_pinned_keys(over, txgate, server, client, script, tmp_path):
+    client.known_hosts.unlink()
+    script("ok", "exit 0")
+    fleet = "gateways:\n- {id: board, tx: '%s', host_key: '%s'}\n"
+    other = sshd.keygen(tmp_path / "other_key")
+    for key, code in (server.host_public, 0), (other, 6):
+        (tmp_path / "fleet.yaml").write_text(
+            fleet % (spec(server, txgate.cwd), sshd.fingerprint(key)))
+        result = over("run", "--fleet", "fleet.yaml", "ok")
+        assert result.code == code, result
+        assert not client.known_hosts.exists()
+    assert "host key: %s has the key SHA256:" % server.name in result.out, result
+    result = over("run", "--tx", spec(server, txgate.cwd), "--accept-new-host-keys", "ok")
+    assert result.code == 0 and server.name in client.known_hosts.read_text(), result
+
+
+def test_via_another_gateway(over, txgate, server, client, serve, script, tmp_path):
+    (tmp_path / "hub").mkdir()
+    hub = sshd.Sshd(tmp_path / "hub", "127.0.0.2")
+    client.may_log_in(hub)
+    client.knows(hub)
+    serve(hub)
+    script("ok", 'echo "$SSH_CONNECTION"; exit 1')
+    result = over("run", "--tx", spec(hub, txgate.cwd, "//id=hub"), "--tx",
+                  spec(server, txgate.cwd, "//via=hub//id=board"), "--dist", "each", "ok")
+    assert result.code == 1 and "2 failed" in result.out, result
+    assert hub.log.read_text().count("Accepted publickey") == 2  # its own gateway, and the way
+    result = over("run", "--tx", spec(server, txgate.cwd, "//via=nobody"), "ok")
+    assert result.code == 4, result
+    assert "via=nobody: no gateway of this run or of the fleet has that id" in result.err
+
+
+def test_silent_host_beside_a_good_one(over, txgate, server, script):
+    script("ok", "exit 0")
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        mute.listen()
+        port = mute.getsockname()[1]
+        result = over("run", "--tx", "ssh=127.0.0.1:%d" % port, "--tx", spec(server, txgate.cwd),
+                      "--require-gateways", "any", "--connect-timeout", "2", "ok")
+    assert "1 passed" in result.out and result.code == 6, result
+    assert ("connect: no answer within 2 s (--connect-timeout), waiting for the SSH greeting of "
+            "127.0.0.1 port %d" % port) in result.out, result
+    assert result.seconds < 4, result
+
+
+@pytest.mark.parametrize("limit", ["MaxStartups 2", "MaxSessions 1"])
+def test_many_gateways_are_one_login(over, txgate, folder, client, serve, script, limit):
+    server = sshd.Sshd(folder, extra=limit + "\n")
+    client.may_log_in(server)
+    client.knows(server)
+    serve(server)
+    script("ok", "exit 0")
+    result = over("run", "--tx", "16*" + spec(server, txgate.cwd), "--dist", "each", "ok")
+    assert result.code == 0 and "16 passed" in result.out, result
+    assert server.log.read_text().count("Accepted publickey") == 1
 
 
 def test_output_of_many_megabytes(over, txgate, server, script):
