@@ -176,6 +176,8 @@ static void on_message(void *user, struct txg_host *h, uint32_t channel, const s
         open_all(set, h);
         return;
     }
+    if (channel == 0 && msg->type != TXG_MSG_OPENED) /* nobody asked for it */
+        return;
     struct gateway *g = find(set, h, channel ? channel : msg->opened.channel);
     if (!g || g->fault)
         return;
@@ -318,8 +320,9 @@ static void open_all(struct txg_gateways *set, struct txg_host *h)
             open_when_ready(set, &set->items[i]);
 }
 
-static void on_up(void *user, struct txg_host *h)
+static void on_up(void *user, struct txg_host *h, const struct txg_msg_hello *hello, bool uploaded)
 {
+    (void)hello, (void)uploaded;
     open_all(user, h);
 }
 

@@ -36,6 +36,7 @@ struct txg_host {
     const char *step;                /* the one that `began` */
     char *arch;                      /* owned; from hello */
     char token[33];
+    bool uploaded;
     uv_prepare_t flush; /* writes what the turn of the loop has queued */
     uv_timer_t watch;
     int64_t began, heard, watched; /* microseconds */
@@ -91,7 +92,8 @@ static void on_flush(uv_prepare_t *handle)
         return;
     for (;;) {
         struct txg_span bytes = pending(h);
-        if (bytes.len == 0 && h->state == UP && h->config.on_room(h->config.user, h))
+        if (bytes.len == 0 && h->state == UP && h->config.on_room &&
+            h->config.on_room(h->config.user, h))
             continue;
         if (bytes.len == 0)
             break;
@@ -151,7 +153,8 @@ static void take_hello(struct txg_host *h, const struct txg_msg *msg)
     }
     h->state = UP;
     h->arch = txg_xstrndup(msg->hello.arch.data, msg->hello.arch.len);
-    h->config.on_up(h->config.user, h);
+    if (h->config.on_up)
+        h->config.on_up(h->config.user, h, &msg->hello, h->uploaded);
 }
 
 static void take_control(struct txg_host *h, const struct txg_msg *msg)
@@ -165,6 +168,7 @@ static void take_control(struct txg_host *h, const struct txg_msg *msg)
     case TXG_MSG_OPENED:
     case TXG_MSG_EXITED:
     case TXG_MSG_LOG:
+    case TXG_MSG_PROBED:
         h->config.on_message(h->config.user, h, 0, msg);
         return;
     default:
@@ -232,6 +236,8 @@ static void on_read(struct txg_transport *t, const void *data, size_t len)
     if (h->bootstrap && !bootstrap(h, &data, &len))
         return;
     txg_mux_feed(&h->mux, data, len);
+    if (h->bootstrap)
+        h->uploaded = txg_bootstrap_has_uploaded(h->bootstrap);
     txg_bootstrap_free(h->bootstrap);
     h->bootstrap = NULL;
     while ((h->state == GREETING || h->state == UP) &&
@@ -383,6 +389,12 @@ bool txg_host_is_up(const struct txg_host *h)
 const struct txg_spec *txg_host_spec(const struct txg_host *h)
 {
     return h->config.spec;
+}
+
+const struct txg_strv *txg_host_ignored(const struct txg_host *h)
+{
+    static const struct txg_strv none;
+    return h->ops->ignored ? h->ops->ignored(h->transport) : &none;
 }
 
 void txg_host_stop(struct txg_host *h)

@@ -11,6 +11,7 @@
 
 #include "gateway/transport.h"
 #include "gateway/wire/message.h"
+#include "src/base/strv.h"
 
 struct txg_host;
 
@@ -26,12 +27,13 @@ struct txg_host_config {
     void *user;
     /* A decoded message; `channel` 0: of the agent. Messages of liveness stay inside. */
     void (*on_message)(void *user, struct txg_host *h, uint32_t channel, const struct txg_msg *msg);
+    /* Its agent said hello; NULL: not wanted. `uploaded`: its worker was taken there just now. */
+    void (*on_up)(void *user, struct txg_host *h, const struct txg_msg_hello *hello, bool uploaded);
     /* A frame of a worker that is not in the protocol. */
     void (*on_fault)(void *user, struct txg_host *h, uint32_t channel, const char *text);
     void (*on_words)(void *user, struct txg_host *h, const char *line);
-    /* The agent's hello has come. */
-    void (*on_up)(void *user, struct txg_host *h);
-    /* Little waits to be sent: queue more of what can wait, or return false. */
+    /* Little waits to be sent: queue more of what can wait, or return false.
+     * NULL: there is no such thing. */
     bool (*on_room)(void *user, struct txg_host *h);
     /* It is lost, or never came up: "start: No such file or directory: /x". At most once; not after
      * stop. */
@@ -53,6 +55,9 @@ bool txg_host_is_up(const struct txg_host *h);       /* the agent's hello has co
 bool txg_host_is_shell(const struct txg_host *h);    /* the worker was taken there */
 const char *txg_host_arch(const struct txg_host *h); /* uname -m of it, once it is up */
 const struct txg_spec *txg_host_spec(const struct txg_host *h);
+
+/* What was configured for the way to it and has no effect here, each "option (where)"; borrowed. */
+const struct txg_strv *txg_host_ignored(const struct txg_host *h);
 void txg_host_stop(struct txg_host *h);
 
 #endif

@@ -17,6 +17,7 @@
 #include <uv.h>
 
 #include "specs/spec.h"
+#include "src/base/strv.h"
 
 #define TXG_TRANSPORT_GRACE 5000 /* milliseconds between the far side's EOF and its SIGKILL */
 
@@ -60,6 +61,9 @@ struct txg_transport_ops {
     void (*stop)(struct txg_transport *t); /* closes the stream: the far side sees EOF */
     void (*kill)(struct txg_transport *t); /* stop without the grace */
     void (*free)(struct txg_transport *t); /* after on_end only */
+    /* What the user configured for it and it knows nothing of; may be NULL. Complete from on_open
+     * or on_end on; borrowed. */
+    const struct txg_strv *(*ignored)(const struct txg_transport *t);
 };
 
 struct txg_transport { /* first member of every transport */

@@ -197,13 +197,14 @@ void txg_ssh_login_free(struct txg_ssh_login *login)
 }
 
 int txg_ssh_login(struct txg_ssh_try *t, const struct txg_ssh_login *login, const char *command,
-                  struct txg_ssh_link *out, struct txg_err *err)
+                  struct txg_ssh_link *out, struct txg_strv *ignored, struct txg_err *err)
 {
     struct hop hop = {.login = login, .through = login->through, .pin = login->pin};
     *out = (struct txg_ssh_link){0};
     txg_ssh_try_at(t, "connect", "reading ssh's configuration");
     if (txg_ssh_config_read(login->target, login->ssh_config, &hop.config, err) != 0)
         return -1;
+    txg_strv_copy(ignored, &hop.config.ignored);
     int rc = open_link(t, &hop, out, err);
     if (rc == 0)
         rc = txg_ssh_session_exec(t, out, command, err);

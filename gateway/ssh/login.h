@@ -19,8 +19,9 @@ struct txg_ssh_login {             /* all owned */
 struct txg_ssh_login *txg_ssh_login_new(const struct txg_spec *spec, bool accept_new);
 void txg_ssh_login_free(struct txg_ssh_login *login);
 
-/* `command`: what the login shell is told to start. */
+/* `command`: what the login shell is told to start. *ignored (empty) gets the options that are set
+ * for the host and have no effect here, also on failure. */
 int txg_ssh_login(struct txg_ssh_try *t, const struct txg_ssh_login *login, const char *command,
-                  struct txg_ssh_link *out, struct txg_err *err);
+                  struct txg_ssh_link *out, struct txg_strv *ignored, struct txg_err *err);
 
 #endif

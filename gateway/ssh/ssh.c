@@ -32,6 +32,7 @@ struct job {
     struct txg_ssh_try try;
     struct txg_ssh_login *login;
     struct txg_ssh_link link;
+    struct txg_strv ignored;
     struct txg_err err;
     bool done, failed;
 };
@@ -49,6 +50,7 @@ struct ssh {
     uv_timer_t timer;
     unsigned handles; /* that are not closed yet */
     struct txg_words words;
+    struct txg_strv ignored;
     char *reason; /* owned; set once it is known why it ended */
     const char *step;
     bool open, wants_room;
@@ -69,13 +71,15 @@ static void job_release(struct job *job)
     txg_ssh_try_release(&job->try);
     pthread_mutex_destroy(&job->lock);
     txg_ssh_login_free(job->login);
+    txg_strv_release(&job->ignored);
     free(job);
 }
 
 static void run_job(void *arg)
 {
     struct job *job = arg;
-    bool failed = txg_ssh_login(&job->try, job->login, COMMAND, &job->link, &job->err) != 0;
+    bool failed =
+        txg_ssh_login(&job->try, job->login, COMMAND, &job->link, &job->ignored, &job->err) != 0;
     pthread_mutex_lock(&job->lock);
     job->failed = failed;
     job->done = true;
@@ -318,6 +322,10 @@ static void on_async(uv_async_t *async)
     pthread_mutex_lock(&s->job->lock);
     bool done = s->job->done;
     pthread_mutex_unlock(&s->job->lock);
+    if (done) {
+        s->ignored = s->job->ignored;
+        s->job->ignored = (struct txg_strv){0};
+    }
     if (done && !s->job->failed) {
         take_session(s);
     } else if (done) {
@@ -425,8 +433,14 @@ static void free_transport(struct txg_transport *t)
 {
     struct ssh *s = (struct ssh *)t;
     txg_words_release(&s->words);
+    txg_strv_release(&s->ignored);
     free(s->reason);
     free(s);
+}
+
+static const struct txg_strv *ignored(const struct txg_transport *t)
+{
+    return &((const struct ssh *)t)->ignored;
 }
 
 const struct txg_transport_ops txg_ssh_ops = {
@@ -438,4 +452,5 @@ const struct txg_transport_ops txg_ssh_ops = {
     .stop = stop,
     .kill = kill_transport,
     .free = free_transport,
+    .ignored = ignored,
 };

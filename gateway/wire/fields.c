@@ -61,6 +61,16 @@ static const struct txg_field log_fields[] = {
     {"text", TXG_FIELD_STR, AT(log.text)},
 };
 
+static const struct txg_field probe_fields[] = {
+    {"n", TXG_FIELD_INT, AT(beat.n), IN(1, INT64_MAX)},
+};
+
+static const struct txg_field probed_fields[] = {
+    {"n", TXG_FIELD_INT, AT(probed.n), IN(1, INT64_MAX)},
+    {"wall", TXG_FIELD_INT, AT(probed.wall), IN(0, INT64_MAX)},
+    {"free", TXG_FIELD_INT, AT(probed.free), IN(0, INT64_MAX), OPTIONAL},
+};
+
 static const struct txg_field ping_fields[] = {
     {"n", TXG_FIELD_INT, AT(ping.n), IN(1, INT64_MAX)},
     {"age", TXG_FIELD_INT, AT(ping.age), IN(0, TIME_MAX)},
@@ -213,6 +223,8 @@ const struct txg_msg_shape txg_msg_shapes[TXG_MSG_TYPES] = {
     [TXG_MSG_BEAT] = {"beat", FIELDS(beat_fields)},
     [TXG_MSG_LEASE] = {"lease", FIELDS(lease_fields)},
     [TXG_MSG_LOG] = {"log", FIELDS(log_fields)},
+    [TXG_MSG_PROBE] = {"probe", FIELDS(probe_fields)},
+    [TXG_MSG_PROBED] = {"probed", FIELDS(probed_fields)},
     [TXG_MSG_PING] = {"ping", FIELDS(ping_fields)},
     [TXG_MSG_PONG] = {"pong", FIELDS(pong_fields)},
     [TXG_MSG_HAVE] = {"have", FIELDS(have_fields)},

@@ -19,7 +19,7 @@
 #include "src/base/str.h"
 #include "src/base/value.h"
 
-#define TXG_PROTOCOL 1
+#define TXG_PROTOCOL 2
 
 enum txg_msg_type {
     TXG_MSG_NONE,
@@ -32,6 +32,8 @@ enum txg_msg_type {
     TXG_MSG_BEAT,
     TXG_MSG_LEASE,
     TXG_MSG_LOG,
+    TXG_MSG_PROBE,
+    TXG_MSG_PROBED,
     /* channel 0 of the agent's own link to one of its workers */
     TXG_MSG_PING,
     TXG_MSG_PONG,
@@ -136,13 +138,20 @@ struct txg_msg_exited {
     int64_t maxrss;       /* bytes */
 };
 
-struct txg_msg_beat { /* also lease and pong: the number that is echoed */
+struct txg_msg_beat { /* also lease, pong and probe: the number that is echoed */
     int64_t n;
 };
 
 struct txg_msg_log {
     struct txg_span level; /* "debug", "info", "warning", "error" */
     struct txg_span text;
+};
+
+/* agent -> controller: the answer to probe{n}, at once */
+struct txg_msg_probed {
+    int64_t n;
+    int64_t wall; /* microseconds since 1970, of the host's own clock */
+    int64_t free; /* bytes that the agent may still write where its program is; 0: not known */
 };
 
 /* agent -> worker: answer with pong{n}. `age` is how long ago the beat was sent that the controller
@@ -309,7 +318,8 @@ struct txg_msg {
         struct txg_msg_opened opened;
         struct txg_msg_close close;
         struct txg_msg_exited exited;
-        struct txg_msg_beat beat; /* beat, lease, pong */
+        struct txg_msg_beat beat; /* beat, lease, pong, probe */
+        struct txg_msg_probed probed;
         struct txg_msg_log log;
         struct txg_msg_ping ping;
         struct txg_msg_have have;

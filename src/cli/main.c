@@ -15,6 +15,7 @@ static const struct command {
 } commands[] = {
     {"run", txg_cmd_run, "run test programs on gateways"},
     {"list", txg_cmd_list, "print the tests that would run"},
+    {"hosts", txg_cmd_hosts, "connect to every gateway and tell what is there"},
 };
 
 #define N_COMMANDS (sizeof commands / sizeof *commands)

@@ -41,6 +41,7 @@ enum option_id {
 };
 
 #define BOTH (TXG_FOR_RUN | TXG_FOR_LIST)
+#define ALL  (BOTH | TXG_FOR_HOSTS)
 
 static const struct definition {
     enum option_id id;
@@ -50,17 +51,17 @@ static const struct definition {
     const char *arg;  /* or NULL: takes none */
     const char *help;
 } definitions[] = {
-    {OPT_TX, BOTH, 0, "tx", "SPEC",
+    {OPT_TX, ALL, 0, "tx", "SPEC",
      "a gateway: popen//chdir=DIR//env:A=B, 3*popen, @id or @label of the fleet;\n"
      "may be given many times"},
-    {OPT_NUMPROCESSES, BOTH, 'n', "numprocesses", "N|auto",
+    {OPT_NUMPROCESSES, ALL, 'n', "numprocesses", "N|auto",
      "N local gateways: stands for N*popen and replaces --tx"},
     {OPT_DIST, TXG_FOR_RUN, 0, "dist", "MODE",
      "each: all tests on every gateway; load: each test on one of them (default)"},
     {OPT_D, TXG_FOR_RUN, 'd', NULL, NULL, "the same as --dist load"},
-    {OPT_CONFIG, BOTH, 'c', "config", "FILE",
+    {OPT_CONFIG, ALL, 'c', "config", "FILE",
      "instead of the txgate.yaml found from this directory upward"},
-    {OPT_FLEET, BOTH, 0, "fleet", "FILE",
+    {OPT_FLEET, ALL, 0, "fleet", "FILE",
      "instead of $TXGATE_FLEET or the fleet.yaml beside txgate.yaml"},
     {OPT_HARNESS, BOTH, 0, "harness", "NAME",
      "how the FILES are run and judged: auto (default), exec, tap"},
@@ -72,15 +73,15 @@ static const struct definition {
      "crashed gateways replaced at most (default: 4 for each gateway)"},
     {OPT_REQUIRE_GATEWAYS, BOTH, 0, "require-gateways", "all|any",
      "all (default): a gateway that can't start ends the run; any: go on without it"},
-    {OPT_CONNECT_TIMEOUT, BOTH, 0, "connect-timeout", "TIME",
+    {OPT_CONNECT_TIMEOUT, ALL, 0, "connect-timeout", "TIME",
      "for a gateway from its start to its worker's first word (default 30)"},
     {OPT_RSYNCDIR, BOTH, 0, "rsyncdir", "DIR",
      "take DIR to hosts that are reached through a shell, beside the test programs;\nmay be given "
      "many times"},
-    {OPT_ACCEPT_NEW_HOST_KEYS, BOTH, 0, "accept-new-host-keys", NULL,
+    {OPT_ACCEPT_NEW_HOST_KEYS, ALL, 0, "accept-new-host-keys", NULL,
      "ssh=: take the key of a host that is not in known_hosts, and write it there;\n"
      "a key that has changed or is revoked is refused all the same"},
-    {OPT_HEARTBEAT, BOTH, 0, "heartbeat", "TIME",
+    {OPT_HEARTBEAT, ALL, 0, "heartbeat", "TIME",
      "a host is lost after 5 of these without a sign of life (default 2)"},
     {OPT_MAXSCHEDCHUNK, TXG_FOR_RUN, 0, "maxschedchunk", "N",
      "tests dealt to a gateway in one go at most, with --dist load"},
@@ -96,7 +97,7 @@ static const struct definition {
      "of a failure: long (all that was kept), short, line, no"},
     {OPT_DURATIONS, TXG_FOR_RUN, 0, "durations", "N", "show the N slowest tests; 0: all"},
     {OPT_COLOR, TXG_FOR_RUN, 0, "color", "auto|yes|no", "NO_COLOR in the environment is no"},
-    {OPT_HELP, BOTH, 'h', "help", NULL, "this text"},
+    {OPT_HELP, ALL, 'h', "help", NULL, "this text"},
 };
 
 #define N_DEFINITIONS (sizeof definitions / sizeof *definitions)

@@ -1,5 +1,5 @@
 /*
- * The command line of `txgate run` and `txgate list`: one table of options, from which parsing,
+ * The command line of `txgate run`, `list` and `hosts`: one table of options, from which parsing,
  * --help and "did you mean" follow. Spelled as pytest and pytest-xdist spell them.
  */
 #ifndef TXG_CLI_OPTIONS_H
@@ -47,7 +47,7 @@ struct txg_options {
     struct txg_strv flags;     /* options as they were given, without files: to rerun a test */
 };
 
-enum txg_command_set { TXG_FOR_RUN = 1, TXG_FOR_LIST = 2 };
+enum txg_command_set { TXG_FOR_RUN = 1, TXG_FOR_LIST = 2, TXG_FOR_HOSTS = 4 };
 
 /* argv[0] is the command's name. TXGATE_ADDOPTS (words split at white space) is read as if it stood
  * in front. Strings are borrowed from argv and the environment. */

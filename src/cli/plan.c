@@ -137,7 +137,7 @@ static int check_rsyncdirs(const struct txg_plan *p, struct txg_err *err)
     return 0;
 }
 
-static int fill(const struct txg_options *o, struct txg_plan *p, struct txg_err *err)
+static int fill_gateways(const struct txg_options *o, struct txg_plan *p, struct txg_err *err)
 {
     p->start = getcwd(NULL, 0);
     if (!p->start)
@@ -145,7 +145,17 @@ static int fill(const struct txg_options *o, struct txg_plan *p, struct txg_err 
     const char *config = o->config ? o->config : getenv("TXGATE_CONFIG");
     if (txg_config_load(config, o->fleet, &p->config, err) != 0)
         return -1;
-    if (choose_gateways(o, p, err) != 0 || choose_dist(o, &p->config, &p->dist, err) != 0)
+    if (choose_gateways(o, p, err) != 0)
+        return -1;
+    choose_limits(o, p);
+    if (make_testrunuid(o->testrunuid, &p->testrunuid, err) != 0)
+        return -1;
+    return find_worker(&p->worker, err);
+}
+
+static int fill(const struct txg_options *o, struct txg_plan *p, struct txg_err *err)
+{
+    if (fill_gateways(o, p, err) != 0 || choose_dist(o, &p->config, &p->dist, err) != 0)
         return -1;
     if (txg_suites_select(o, &p->config, p->start, &p->suites, err) != 0)
         return -1;
@@ -154,21 +164,26 @@ static int fill(const struct txg_options *o, struct txg_plan *p, struct txg_err 
     p->harness = o->harness ? o->harness : "auto";
     p->test_args = &o->test_args;
     p->rsyncdirs = &o->rsyncdirs;
-    if (check_rsyncdirs(p, err) != 0)
-        return -1;
-    choose_limits(o, p);
-    if (make_testrunuid(o->testrunuid, &p->testrunuid, err) != 0)
-        return -1;
-    return find_worker(&p->worker, err);
+    return check_rsyncdirs(p, err);
+}
+
+static int finish(struct txg_plan *p, int rc)
+{
+    if (rc != 0)
+        txg_plan_release(p);
+    return rc;
 }
 
 int txg_plan_make(const struct txg_options *o, struct txg_plan *out, struct txg_err *err)
 {
     *out = (struct txg_plan){0};
-    if (fill(o, out, err) == 0)
-        return 0;
-    txg_plan_release(out);
-    return -1;
+    return finish(out, fill(o, out, err));
+}
+
+int txg_plan_make_gateways(const struct txg_options *o, struct txg_plan *out, struct txg_err *err)
+{
+    *out = (struct txg_plan){0};
+    return finish(out, fill_gateways(o, out, err));
 }
 
 void txg_plan_release(struct txg_plan *p)

@@ -33,6 +33,9 @@ struct txg_plan {
 
 /* The options are borrowed for the life of the plan. -1: nothing to release. */
 int txg_plan_make(const struct txg_options *o, struct txg_plan *out, struct txg_err *err);
+
+/* The same without what is to be run: config, gateways, limits, testrunuid, worker. */
+int txg_plan_make_gateways(const struct txg_options *o, struct txg_plan *out, struct txg_err *err);
 void txg_plan_release(struct txg_plan *p);
 
 #endif

@@ -12,6 +12,8 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/time.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -163,6 +165,34 @@ static int64_t next_ping(const struct agent *a)
     return a->pinged + a->lease.times.beat + a->lease.times.beat / 2;
 }
 
+/* What its program's file system has room for: where files of this run would go. */
+static int64_t free_bytes(void)
+{
+    struct statvfs fs;
+    char self[4096];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (n <= 0)
+        return 0;
+    self[n] = '\0';
+    char *slash = strrchr(self, '/');
+    if (slash && slash != self)
+        *slash = '\0';
+    if (statvfs(self, &fs) != 0 || fs.f_bavail > INT64_MAX / (fs.f_frsize ? fs.f_frsize : 1))
+        return 0;
+    return (int64_t)(fs.f_bavail * fs.f_frsize);
+}
+
+static void answer_probe(struct agent *a, int64_t n)
+{
+    struct timeval wall;
+    struct txg_msg msg = {.type = TXG_MSG_PROBED};
+    msg.probed.n = n;
+    msg.probed.free = free_bytes();
+    gettimeofday(&wall, NULL);
+    msg.probed.wall = (int64_t)wall.tv_sec * 1000000 + wall.tv_usec;
+    send_control(a, &msg);
+}
+
 static int take_control(struct agent *a, const struct txg_msg *msg)
 {
     struct entry *e;
@@ -178,6 +208,9 @@ static int take_control(struct agent *a, const struct txg_msg *msg)
         e = find_channel(a, msg->close.channel);
         if (e)
             kill_worker(e, TXG_EXIT_CLOSED, "closed by the controller");
+        return 0;
+    case TXG_MSG_PROBE:
+        answer_probe(a, msg->beat.n);
         return 0;
     case TXG_MSG_LEASE:
         txg_lease_echo(&a->lease, msg->beat.n);

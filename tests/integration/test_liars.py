@@ -14,7 +14,7 @@ def say(data):
     os.write(1, data)
 def hello(**kwargs):
     say(b"TXG " + token.encode() + b"\\n")
-    say(wire.frame(0, wire.message("hello", **dict(dict(protocol=1, version="0"), **kwargs))))
+    say(wire.frame(0, wire.message("hello", **dict(dict(protocol=2, version="0"), **kwargs))))
 def ready():
     hello()
     say(wire.frame(2, wire.message("workerready", version="0", pid=1)))
@@ -29,7 +29,7 @@ LIES = {
              "; it said: no such device"),
     "no hello": ("say(b'TXG ' + token.encode() + b'\\n' + wire.frame(0, wire.message('beat', n=1)))",
                  "hello: the agent's first message is not hello"),
-    "another protocol": ("hello(protocol=99)", "the worker speaks protocol 99, this txgate 1"),
+    "another protocol": ("hello(protocol=99)", "the worker speaks protocol 99, this txgate 2"),
     "huge frame": ("hello(); say(wire.HEADER.pack(0x7fffffff, 0))", "link: frame of 2147483647 bytes"),
     "memory bomb": ("ready(); say(wire.frame(2, bytes.fromhex('dd03ffffff')))", "an array of"),
     "foreign channel": ("ready(); say(wire.frame(7, wire.message('shutdown')))", "link: no sign of life"),

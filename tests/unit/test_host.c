@@ -69,9 +69,12 @@ static void on_lost(void *user, struct txg_host *h, bool was_up, const char *tex
     say(user, line);
 }
 
-static void on_up(void *user, struct txg_host *h)
+static void on_up(void *user, struct txg_host *h, const struct txg_msg_hello *hello, bool uploaded)
 {
-    say(user, txg_host_arch(h)[0] ? txg_host_arch(h) : "up");
+    CU_ASSERT_STRING_EQUAL(txg_host_arch(h), "");
+    CU_ASSERT_EQUAL(hello->protocol, TXG_PROTOCOL);
+    CU_ASSERT_FALSE(uploaded);
+    say(user, "up");
 }
 
 static bool on_room(void *user, struct txg_host *h)
@@ -251,7 +254,7 @@ static void another_protocol(void)
     snprintf(line, sizeof line, "TXG %s\n", token);
     txg_pair_say(near, line, strlen(line));
     send_hello(TXG_PROTOCOL + 1);
-    expect_end(&b, "failed: hello: the worker speaks protocol 2, this txgate 1: install the same "
+    expect_end(&b, "failed: hello: the worker speaks protocol 3, this txgate 2: install the same "
                    "version on both sides");
     begin(&b);
     snprintf(line, sizeof line, "TXG %s\n", token);
