@@ -6,6 +6,8 @@
  *
  *     link SPEC [--timeout SECONDS] [--accept] [--pin KEY] [--kill-after MS] [--stop-after MS]
  *               [--stop-at-eof]
+ *
+ * The milliseconds count from the moment it is open.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -67,10 +69,26 @@ static void read_more(void)
     uv_fs_read(&g.loop, &g.file, 0, &buf, 1, -1, on_bytes);
 }
 
+static void on_kill(uv_timer_t *timer)
+{
+    (void)timer;
+    g.ops->kill(g.transport);
+}
+
+static void on_stop(uv_timer_t *timer)
+{
+    (void)timer;
+    g.ops->stop(g.transport);
+}
+
 static void on_open(struct txg_transport *t)
 {
     (void)t;
     fprintf(stderr, "open\n");
+    if (g.kill_after)
+        uv_timer_start(&g.kill_timer, on_kill, g.kill_after, 0);
+    if (g.stop_after)
+        uv_timer_start(&g.stop_timer, on_stop, g.stop_after, 0);
     read_more();
 }
 
@@ -105,18 +123,6 @@ static void on_end(struct txg_transport *t, const char *step, const char *reason
     g.ops->free(t);
     fprintf(stderr, "gap %llu ms\n", (unsigned long long)g.longest_gap);
     fflush(stderr);
-}
-
-static void on_kill(uv_timer_t *timer)
-{
-    (void)timer;
-    g.ops->kill(g.transport);
-}
-
-static void on_stop(uv_timer_t *timer)
-{
-    (void)timer;
-    g.ops->stop(g.transport);
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -171,10 +177,6 @@ int main(int argc, char **argv)
     uv_timer_init(&g.loop, &g.stop_timer);
     uv_timer_init(&g.loop, &g.tick);
     uv_timer_start(&g.tick, on_tick, 5, 5);
-    if (g.kill_after)
-        uv_timer_start(&g.kill_timer, on_kill, g.kill_after, 0);
-    if (g.stop_after)
-        uv_timer_start(&g.stop_timer, on_stop, g.stop_after, 0);
     g.ops = txg_transport_for(spec->kind);
     g.transport =
         g.ops->create(&(struct txg_transport_config){.loop = &g.loop,

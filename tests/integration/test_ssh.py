@@ -21,6 +21,10 @@ import sshd
 pytestmark = pytest.mark.skipif(not sshd.find("sshd"), reason="no sshd (Debian: openssh-server)")
 
 
+# ms that the loop may be away: a blocked one is away for seconds, a busy machine for less
+GAP_MAX = 300
+
+
 class Link:
     def __init__(self, program, client, *args, **kwargs):
         env = dict(os.environ, **client.env)
@@ -152,7 +156,7 @@ def test_200_megabytes(link, server, sanitized):
     seen, err = echo(link(server.spec), blocks)
     assert seen == summary(blocks), err
     assert time.monotonic() - begun < 60
-    assert int(re.search(r"^gap (\d+) ms$", err, re.M).group(1)) < 50, err
+    assert int(re.search(r"^gap (\d+) ms$", err, re.M).group(1)) < GAP_MAX, err
 
 
 def test_rekeying_loses_nothing(link, folder, client, serve):
@@ -393,7 +397,7 @@ def test_frozen_with_megabytes_queued_does_not_stop_the_loop(link, server):
     for pid in server.sessions():
         os.kill(pid, signal.SIGSTOP)
     done = started.finish(bytes(30 << 20))
-    assert done.gap < 50, done.err
+    assert done.gap < GAP_MAX, done.err
     assert done.seconds < 6, done.err
 
 
@@ -552,4 +556,4 @@ def test_a_name_server_that_is_silent_does_not_hold_the_loop(link, client):
         mute.bind(("127.0.0.1", 0))
         done = link.run("ssh=a-name-to-look-up.example", "", "--timeout", 1)
     assert done.end.startswith("resolve: "), done.err
-    assert done.seconds < 3 and done.gap < 50
+    assert done.seconds < 3 and done.gap < GAP_MAX
