@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -9,13 +10,17 @@
 #include "gateway/wire/message.h"
 #include "src/base/sha256.h"
 #include "src/worker/agent.h"
+#ifdef TXG_EXECNET
+#include "src/worker/xdist.h"
+#endif
 
 static void explain(FILE *out)
 {
     fputs("usage: txgate-worker [--token WORD]\n"
           "\n"
           "Started by txgate on each host; speaks its protocol on standard input and output.\n"
-          "To run tests, start `txgate run`.\n",
+          "To run tests, start `txgate run`, or give its path to pytest-xdist:\n"
+          "    pytest --tx '3*popen//python=txgate-worker' --dist load tests/native\n",
           out);
 }
 
@@ -55,9 +60,30 @@ static int print_own_hash(void)
     return 0;
 }
 
+static bool is_execnet(int argc, char **argv)
+{
+#ifdef TXG_EXECNET
+    return txg_xdist_is_start(argc, argv);
+#else
+    (void)argc, (void)argv;
+    return false;
+#endif
+}
+
+static int serve(int in, int out, const char *token, bool execnet)
+{
+#ifdef TXG_EXECNET
+    if (execnet)
+        return txg_xdist_main(in, out);
+#endif
+    (void)execnet;
+    return txg_agent_main(in, out, token);
+}
+
 int main(int argc, char **argv)
 {
     const char *token = "0";
+    bool execnet = is_execnet(argc, argv);
     if (argc == 2 && strcmp(argv[1], "--version") == 0) {
         printf("txgate-worker %s (protocol %d)\n", PACKAGE_VERSION, TXG_PROTOCOL);
         return 0;
@@ -68,9 +94,9 @@ int main(int argc, char **argv)
         explain(stdout);
         return 0;
     }
-    if (argc == 3 && strcmp(argv[1], "--token") == 0) {
+    if (!execnet && argc == 3 && strcmp(argv[1], "--token") == 0) {
         token = argv[2];
-    } else if (argc != 1) {
+    } else if (!execnet && argc != 1) {
         explain(stderr);
         return 2;
     }
@@ -84,5 +110,5 @@ int main(int argc, char **argv)
         perror("txgate-worker");
         return 1;
     }
-    return txg_agent_main(in, out, token);
+    return serve(in, out, token, execnet);
 }

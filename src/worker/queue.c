@@ -52,6 +52,9 @@ void txg_queue_steal(struct txg_queue *q, const struct txg_msg_indices *wanted,
         *taken = txg_grow(*taken, *n, cap, sizeof **taken);
         (*taken)[(*n)++] = (struct txg_msg_range){index, 1};
     }
+    /* A queue of holes is empty, and a worker that starts nothing more pops none of them. */
+    while (q->head < q->tail && q->items[q->head] < 0)
+        q->head++;
 }
 
 void txg_queue_release(struct txg_queue *q)

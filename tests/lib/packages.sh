@@ -5,7 +5,7 @@ BUILD_PACKAGES="gcc make autoconf automake pkg-config libc6-dev libuv1-dev libya
 libmsgpack-dev libmxml-dev libssh-dev"
 
 # To test it as well.
-CHECK_PACKAGES="git xz-utils libcunit1-dev python3 python3-pytest clang libclang-rt-dev clang-format
+CHECK_PACKAGES="git xz-utils libcunit1-dev python3 python3-pytest python3-venv clang libclang-rt-dev clang-format
 valgrind musl-tools shellcheck busybox-static openssh-server openssh-client dropbear-bin"
 
 # Real programs for `make check-long`.

@@ -1,0 +1,65 @@
+"""Virtual environments with released versions of pytest, pytest-xdist and execnet, from PyPI.
+
+They stand in $TXG_VENVS, or <build folder>/venvs, and are made once. Where they can't be had,
+Unavailable says why; tests then skip.
+"""
+
+import fcntl
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+VERSIONS = {
+    "current": ["pytest", "pytest-xdist", "execnet"],
+    "old": ["pytest<8", "pytest-xdist==3.1.0", "execnet==1.9.0"],
+}
+
+
+class Unavailable(Exception):
+    pass
+
+
+def _run(command, timeout):
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=timeout)
+    except subprocess.TimeoutExpired:
+        raise Unavailable("%s: not done after %d s" % (" ".join(map(str, command)), timeout))
+    except OSError as e:
+        raise Unavailable(str(e))
+    if done.returncode:
+        lines = done.stdout.decode(errors="replace").strip().splitlines() or ["(no output)"]
+        raise Unavailable("%s: %s" % (" ".join(map(str, command)), lines[-1]))
+
+
+def _make(path, requirements):
+    _run([sys.executable, "-m", "venv", path], 120)
+    _run([path / "bin/python", "-m", "pip", "install", "-q", "--disable-pip-version-check",
+          "--retries", "1", "--timeout", "15", *requirements], 300)
+    (path / "complete").write_text("\n".join(requirements))
+
+
+def bin_folder(name, builddir):
+    """The folder with `python` and `pytest` of VERSIONS[name]."""
+    root = pathlib.Path(os.environ.get("TXG_VENVS") or pathlib.Path(builddir) / "venvs")
+    path, refused = root / name, root / (name + ".refused")
+    root.mkdir(parents=True, exist_ok=True)
+    with open(root / (name + ".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        wanted = "\n".join(VERSIONS[name])
+        done = path / "complete"
+        if not done.exists() or done.read_text() != wanted:
+            # A registry that can't be reached is asked once in an hour, not by every test.
+            if refused.exists() and os.path.getmtime(refused) > os.path.getmtime(__file__):
+                import time
+                if time.time() - os.path.getmtime(refused) < 3600:
+                    raise Unavailable(refused.read_text())
+            shutil.rmtree(path, ignore_errors=True)
+            try:
+                _make(path, VERSIONS[name])
+            except Unavailable as e:
+                refused.write_text(str(e))
+                raise
+    return path / "bin"
