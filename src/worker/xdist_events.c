@@ -2,7 +2,7 @@
 
 #include "src/worker/xdist_events.h"
 
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "gateway/wire/execnet.h"
@@ -62,10 +62,11 @@ static void put_key_none(struct txg_buf *b, const char *key)
 
 void txg_xdist_put_version(struct txg_buf *out)
 {
-    int version[3] = {0};
-    sscanf(PACKAGE_VERSION, "%d.%d.%d", &version[0], &version[1], &version[2]);
-    for (int i = 0; i < 3; i++)
-        txg_execnet_put_int(out, version[i]);
+    char *at = (char *)PACKAGE_VERSION; /* strtol only moves it on */
+    for (int i = 0; i < 3; i++) {
+        txg_execnet_put_int(out, strtol(at, &at, 10));
+        at += *at == '.';
+    }
     txg_execnet_put_str(out, "final");
     txg_execnet_put_int(out, 0);
     txg_execnet_put_tuple(out, 5);
