@@ -17,7 +17,7 @@
 #include "src/base/str.h"
 
 #define TXG_EXECNET_HEADER      9
-#define TXG_EXECNET_PAYLOAD_MAX (32u << 20) /* that is read; 2 GiB - 1 may be written */
+#define TXG_EXECNET_PAYLOAD_MAX (64u << 20) /* that is read; 2 GiB - 1 may be written */
 #define TXG_EXECNET_NODES_MAX   (1u << 22)  /* values in one payload, places in lists */
 #define TXG_EXECNET_DEPTH_MAX   32
 

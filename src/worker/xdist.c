@@ -16,6 +16,7 @@
 #include "src/worker/sweep.h"
 #include "src/worker/xdist_events.h"
 #include "src/worker/xdist_node.h"
+#include "src/worker/xdist_rsync.h"
 
 #define READ_SIZE       (64u * 1024)
 #define BOOTSTRAP_MAX   (4u << 20)        /* bytes of the first line; execnet 2.1 sends 61 KiB */
@@ -25,11 +26,12 @@
 #define SWEEP_LIMIT     INT64_C(4000000)
 
 /* What was to be executed on a channel that is still open. */
-enum role { ROLE_FREE, ROLE_SETTINGS, ROLE_XDIST };
+enum role { ROLE_FREE, ROLE_SETTINGS, ROLE_RSYNC, ROLE_XDIST };
 
 struct channel {
     int32_t id;
     enum role role;
+    struct txg_xdist_rsync *rsync; /* owned */
 };
 
 struct server {
@@ -128,11 +130,19 @@ static void open_channel(struct server *s, int32_t id, enum role role)
 {
     for (int i = 0; i < CHANNELS_MAX; i++) {
         if (s->channels[i].role == ROLE_FREE) {
-            s->channels[i] = (struct channel){id, role};
+            s->channels[i] = (struct channel){.id = id, .role = role};
+            if (role == ROLE_RSYNC)
+                s->channels[i].rsync = txg_xdist_rsync_new(id, &s->to);
             return;
         }
     }
     send_end(s, id, "txgate-worker: too many open channels");
+}
+
+static void free_channel(struct channel *c)
+{
+    txg_xdist_rsync_free(c->rsync);
+    *c = (struct channel){0};
 }
 
 static struct channel *find_channel(struct server *s, int32_t id)
@@ -177,6 +187,8 @@ static void execute(struct server *s, int32_t channel, const struct txg_execnet_
     else if (call.len == 0 && contains(source, "os.chdir(path)") &&
              contains(source, "path, nice, env"))
         open_channel(s, channel, ROLE_SETTINGS);
+    else if (call.len == 0 && ends_in(file, "rsync_remote.py") && contains(source, "serve_rsync"))
+        open_channel(s, channel, ROLE_RSYNC);
     else if (call.len == 0 && ends_in(file, "remote.py") && contains(source, "workerinput") &&
              !s->node)
         open_channel(s, channel, ROLE_XDIST);
@@ -225,7 +237,15 @@ static void take_data(struct server *s, struct channel *c, const struct txg_exec
     if (c->role == ROLE_SETTINGS) {
         int rc = apply_settings(v, &err);
         send_end(s, c->id, rc < 0 ? err.text : NULL);
-        c->role = ROLE_FREE;
+        free_channel(c);
+        return;
+    }
+    if (c->role == ROLE_RSYNC) {
+        int rc = txg_xdist_rsync_take(c->rsync, v, &err);
+        if (rc != 0) {
+            send_end(s, c->id, rc < 0 ? err.text : NULL);
+            free_channel(c);
+        }
         return;
     }
     if (!s->node)
@@ -258,7 +278,7 @@ static void take_frame(struct server *s, const struct txg_execnet_frame *f)
     } else if ((f->type == TXG_EXECNET_CLOSE || f->type == TXG_EXECNET_CLOSE_ERROR) && c) {
         if (c->role == ROLE_XDIST)
             s->over = true;
-        c->role = ROLE_FREE;
+        free_channel(c);
     }
     txg_execnet_release(&v);
 }
@@ -370,6 +390,8 @@ int txg_xdist_main(int in, int out)
     while (!s.over)
         serve_once(&s);
     int status = s.booted ? 0 : 1;
+    for (int i = 0; i < CHANNELS_MAX; i++)
+        free_channel(&s.channels[i]);
     txg_xdist_node_free(s.node);
     txg_sweep_all(SWEEP_LIMIT, NULL);
     txg_buf_release(&s.from);

@@ -491,3 +491,72 @@ def test_a_collection_of_40_megabytes(xdist, script, tmp_path):
         os.link(str(folder / "first"), str(folder / ("t%06d" % i)))
     code, text = xdist("--dist", "load", "-q", "--tb=no", "-x", "t", COLUMNS="80", timeout=100)
     assert code == 2 and "stopping after 1 failures" in text, text[-2000:]
+
+
+@pytest.fixture
+def ssh(tmp_path, anyxdist):
+    """A host of another name: `ssh` along PATH runs the command here, in a folder of its own."""
+    home, folder = tmp_path / "home", tmp_path / "bin"
+    home.mkdir()
+    folder.mkdir()
+    (folder / "ssh").write_text("#!/bin/sh\nfor word; do :; done\ncd %s && exec sh -c \"$word\"\n"
+                                % home)
+    (folder / "ssh").chmod(0o755)
+
+    def run(*args):
+        child = anyxdist.start("--dist", "load", *args,
+                               tx="ssh=board//python=%s" % anyxdist.worker,
+                               PATH="%s:%s" % (folder, os.environ["PATH"]))
+        return anyxdist.end(child)
+    run.home = home
+    return run
+
+
+def test_over_ssh_with_files_that_xdist_copies(ssh, native, script, tmp_path):
+    native("passes", "fails")
+    script("tests/native/linked", "exit 0\n")
+    os.symlink("linked", str(tmp_path / "tests/native/link"))
+    (tmp_path / "tests/native/empty").write_text("")
+    args = ["--rsyncdir=tests", str(tmp_path / "tests/native")]
+    code, text = ssh(*args)
+    assert code == 1 and counts(text) == {"passed": 3, "failed": 1}, text
+    cache = ssh.home / "pyexecnetcache"
+    assert sorted(os.listdir(str(cache))) == ["tests"], "pytest itself was copied"
+    assert sorted(os.listdir(str(cache / "tests/native"))) == \
+        ["empty", "fails", "link", "linked", "passes"]
+    assert os.path.islink(str(cache / "tests/native/link"))
+    # The second time only what is new goes over, and what is gone here goes there.
+    copied = os.stat(str(cache / "tests/native/passes"))
+    (tmp_path / "tests/native/fails").unlink()
+    script("tests/native/linked", "exit 3\n")
+    code, text = ssh(*args)
+    assert code == 1 and counts(text) == {"passed": 1, "failed": 2}, text
+    assert sorted(os.listdir(str(cache / "tests/native"))) == ["empty", "link", "linked", "passes"]
+    again = os.stat(str(cache / "tests/native/passes"))
+    assert again.st_mtime_ns == copied.st_mtime_ns
+
+
+@pytest.mark.parametrize("what, entries", [
+    ("(%r, {})", []), ("('t', {})", "[[0, %r]]"), ("('t', {})", "[[0, 'a'], ('x', 'y')]")])
+def test_rsync_writes_nowhere_else(xdist, tmp_path, what, entries):
+    import_text = """
+import execnet, execnet.rsync_remote
+gw = execnet.makegateway("popen//python=%(worker)s//chdir=CWD")
+channel = gw.remote_exec(execnet.rsync_remote)
+try:
+    channel.send(WHAT)
+    for entry in ENTRIES:
+        channel.send(entry)
+    print(channel.receive(5))
+except (OSError, execnet.RemoteError) as e:
+    print("refused:", e)
+execnet.default_group.terminate(5)
+"""
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    for bad in ("../outside", "..", "/tmp/outside-%s" % xdist.mark, "a/b", ""):
+        out = python(xdist, import_text.replace("CWD", str(inside))
+                     .replace("WHAT", what.replace("%r", repr(bad)))
+                     .replace("ENTRIES", str(entries).replace("%r", repr(bad))))
+        assert "refused: rsync: " in out, out
+    assert sorted(os.listdir(str(tmp_path))) == ["inside"]
