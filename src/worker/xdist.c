@@ -249,7 +249,7 @@ static void take_data(struct server *s, struct channel *c, const struct txg_exec
         return;
     }
     if (!s->node)
-        s->node = txg_xdist_node_new(c->id, &s->to);
+        s->node = txg_xdist_node_new(c->id, &s->to, s->in, s->out);
     txg_xdist_node_take(s->node, v, size);
 }
 

@@ -2,19 +2,17 @@
 
 #include "src/worker/xdist_node.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "src/worker/link.h"
+#include "src/worker/spawn.h"
 #include "src/worker/sweep.h"
-#include "src/worker/worker.h"
 #include "src/worker/xdist_args.h"
 #include "src/worker/xdist_events.h"
 #include "src/worker/xdist_input.h"
@@ -27,6 +25,7 @@
 #define OUTPUT_MAX (8u << 20) /* of one stream of a test: more than a worker ever keeps */
 
 struct txg_xdist_node {
+    int execnet[2]; /* borrowed */
     struct txg_link link;
     pid_t pid; /* 0: none runs */
     struct txg_liveness times;
@@ -55,9 +54,12 @@ static void send_message(struct txg_xdist_node *n, const struct txg_msg *msg)
     txg_mux_send(&n->link.mux, CHANNEL, msg);
 }
 
-struct txg_xdist_node *txg_xdist_node_new(int32_t channel, struct txg_buf *out)
+struct txg_xdist_node *txg_xdist_node_new(int32_t channel, struct txg_buf *out, int in_fd,
+                                          int out_fd)
 {
     struct txg_xdist_node *n = txg_xcalloc(1, sizeof *n);
+    n->execnet[0] = in_fd;
+    n->execnet[1] = out_fd;
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     n->out.bytes = out;
@@ -122,37 +124,26 @@ static void crash(struct txg_xdist_node *n, const char *text)
     n->ended = true;
 }
 
-extern char **environ;
-
-static _Noreturn void become_worker(int fd)
+/* In the new process: it has no business with execnet, and Ctrl-C is no longer ours to ignore. */
+static void in_child(void *user)
 {
-    struct txg_strv env = {0};
-    for (char **e = environ; *e; e++)
-        txg_strv_push(&env, *e);
+    const struct txg_xdist_node *n = user;
+    close(n->execnet[0]);
+    close(n->execnet[1]);
     signal(SIGINT, SIG_DFL);
-    txg_sweep_prepare();
-    struct txg_worker_config config = {fd, CHANNEL, HEARTBEAT, &env};
-    _exit(txg_worker_main(&config));
 }
 
 static int start_worker(struct txg_xdist_node *n, struct txg_err *err)
 {
-    int fds[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0)
-        return txg_err_sys(err, errno, "socketpair");
-    n->pid = fork();
-    if (n->pid == 0) {
-        close(fds[0]);
-        become_worker(fds[1]);
-    }
-    int errnum = errno;
-    close(fds[1]);
-    if (n->pid < 0) {
-        n->pid = 0;
-        close(fds[0]);
-        return txg_err_sys(err, errnum, "fork");
-    }
-    txg_link_init(&n->link, fds[0], fds[0]);
+    struct txg_msg_open open = {.channel = CHANNEL};
+    struct txg_spawn spawn = {
+        .open = &open, .heartbeat = HEARTBEAT, .in_child = in_child, .user = n};
+    int fd;
+    pid_t pid = txg_spawn_worker(&spawn, &fd, err);
+    if (pid < 0)
+        return -1;
+    n->pid = pid;
+    txg_link_init(&n->link, fd, fd);
     n->heard = n->listened = txg_now();
     return 0;
 }

@@ -13,8 +13,10 @@
 
 struct txg_xdist_node;
 
-/* `out` is borrowed: where frames for execnet are appended, on `channel`. */
-struct txg_xdist_node *txg_xdist_node_new(int32_t channel, struct txg_buf *out);
+/* `out` is borrowed: where frames for execnet are appended, on `channel`. The descriptors are
+ * execnet's, for the worker process to close. */
+struct txg_xdist_node *txg_xdist_node_new(int32_t channel, struct txg_buf *out, int in_fd,
+                                          int out_fd);
 
 /* KILLs what still runs. */
 void txg_xdist_node_free(struct txg_xdist_node *n);
