@@ -12,6 +12,7 @@
 #include "src/worker/agent.h"
 #ifdef TXG_EXECNET
 #include "src/worker/xdist.h"
+#include "src/worker/xdist_server.h"
 #endif
 
 static void explain(FILE *out)
@@ -63,7 +64,8 @@ static int print_own_hash(void)
 static bool is_execnet(int argc, char **argv)
 {
 #ifdef TXG_EXECNET
-    return txg_xdist_is_start(argc, argv);
+    int words = txg_xdist_start_words(argc, argv);
+    return words > 0 && words + 1 == argc;
 #else
     (void)argc, (void)argv;
     return false;

@@ -9,394 +9,264 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/utsname.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "src/worker/link.h"
+#include "src/worker/spawn.h"
 #include "src/worker/sweep.h"
-#include "src/worker/xdist_events.h"
-#include "src/worker/xdist_node.h"
-#include "src/worker/xdist_rsync.h"
+#include "src/worker/xdist_server.h"
 
+#define CHANNEL         1       /* of the worker on its socket */
+#define HEARTBEAT       2000000 /* microseconds */
+#define GRACE           5000000 /* between TERM and KILL of a test */
+#define BURY_LIMIT      2000    /* milliseconds for a worker that closed its socket */
 #define READ_SIZE       (64u * 1024)
-#define BOOTSTRAP_MAX   (4u << 20)        /* bytes of the first line; execnet 2.1 sends 61 KiB */
-#define BOOTSTRAP_LIMIT INT64_C(60000000) /* for that line, microseconds */
+#define BOOTSTRAP_LIMIT INT64_C(60000000) /* for execnet's first line, microseconds */
 #define UNSENT_MAX      (1u << 20)        /* bytes for execnet at which the worker is not read */
-#define CHANNELS_MAX    64                /* that wait for something at the same time */
 #define SWEEP_LIMIT     INT64_C(4000000)
 
-/* What was to be executed on a channel that is still open. */
-enum role { ROLE_FREE, ROLE_SETTINGS, ROLE_RSYNC, ROLE_XDIST };
-
-struct channel {
-    int32_t id;
-    enum role role;
-    struct txg_xdist_rsync *rsync; /* owned */
+struct process {
+    int in, out; /* execnet's */
+    struct txg_xdist_server *server;
+    bool over; /* nothing can be read or written any more */
+    struct txg_link link;
+    pid_t pid; /* of the worker; 0: none runs */
+    struct txg_liveness times;
+    int64_t began, heard, listened, pinged, ping_n;
 };
 
-struct server {
-    int in, out;
-    struct txg_buf from, to;
-    bool booted;
-    int64_t began;
-    struct channel channels[CHANNELS_MAX];
-    struct txg_xdist_node *node;
-    bool over; /* TERMINATE, or nothing more can be understood */
-};
-
-bool txg_xdist_is_start(int argc, char *const *argv)
+/* In the new process: it has no business with execnet, and Ctrl-C is no longer ours to ignore. */
+static void in_child(void *user)
 {
-    int i = 1;
-    while (i < argc && (strcmp(argv[i], "-u") == 0 || strcmp(argv[i], "-B") == 0))
-        i++;
-    return i + 2 == argc && strcmp(argv[i], "-c") == 0 && strstr(argv[i + 1], "sys.stdin.readline");
+    const struct process *p = user;
+    close(p->in);
+    close(p->out);
+    signal(SIGINT, SIG_DFL);
 }
 
-static void send_end(struct server *s, int32_t channel, const char *error)
+static void send_message(void *user, const struct txg_msg *msg)
 {
-    size_t mark =
-        txg_execnet_begin(&s->to, error ? TXG_EXECNET_CLOSE_ERROR : TXG_EXECNET_CLOSE, channel);
-    if (error) {
-        txg_execnet_put_text(&s->to, txg_span_cstr(error));
-        txg_execnet_put_stop(&s->to);
-    }
-    txg_execnet_end(&s->to, mark);
+    struct process *p = user;
+    if (p->pid)
+        txg_mux_send(&p->link.mux, CHANNEL, msg);
 }
 
-static bool contains(struct txg_span text, const char *word)
+static void kill_worker(void *user)
 {
-    return text.len > 0 && memmem(text.data, text.len, word, strlen(word));
+    const struct process *p = user;
+    if (p->pid)
+        kill(p->pid, SIGKILL);
 }
 
-static bool ends_in(struct txg_span text, const char *end)
+static int open_worker(void *user, const struct txg_msg_workerinput *input,
+                       const struct txg_strv *paths, struct txg_err *err)
 {
-    size_t n = strlen(end);
-    return text.len >= n && memcmp(text.data + text.len - n, end, n) == 0;
-}
-
-static void put_key(struct txg_buf *b, const char *key)
-{
-    txg_execnet_put_str(b, key);
-}
-
-/* execnet's rinfo_source: what a Python says of itself. */
-static void send_rinfo(struct server *s, int32_t channel)
-{
-    char cwd[4096], self[4096];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof self);
-    struct txg_buf *b = &s->to;
-    size_t mark = txg_execnet_begin(b, TXG_EXECNET_DATA, channel);
-    txg_execnet_put_dict(b);
-    put_key(b, "executable");
-    txg_execnet_put_text(b, txg_span(self, n > 0 ? (size_t)n : 0));
-    txg_execnet_put_setitem(b);
-    put_key(b, "version_info");
-    txg_xdist_put_version(b);
-    txg_execnet_put_setitem(b);
-    put_key(b, "platform");
-    txg_execnet_put_str(b, "linux");
-    txg_execnet_put_setitem(b);
-    put_key(b, "cwd");
-    txg_execnet_put_text(b, txg_span_cstr(getcwd(cwd, sizeof cwd)));
-    txg_execnet_put_setitem(b);
-    put_key(b, "pid");
-    txg_execnet_put_int(b, getpid());
-    txg_execnet_put_setitem(b);
-    txg_execnet_put_stop(b);
-    txg_execnet_end(b, mark);
-    send_end(s, channel, NULL);
-}
-
-static void send_status(struct server *s, int32_t channel)
-{
-    struct txg_buf *b = &s->to;
-    size_t mark = txg_execnet_begin(b, TXG_EXECNET_DATA, channel);
-    txg_execnet_put_dict(b);
-    put_key(b, "numchannels");
-    txg_execnet_put_int(b, s->node ? 1 : 0);
-    txg_execnet_put_setitem(b);
-    put_key(b, "numexecuting");
-    txg_execnet_put_int(b, s->node ? 1 : 0);
-    txg_execnet_put_setitem(b);
-    put_key(b, "execmodel");
-    txg_execnet_put_str(b, "main_thread_only");
-    txg_execnet_put_setitem(b);
-    txg_execnet_put_stop(b);
-    txg_execnet_end(b, mark);
-    send_end(s, channel, NULL);
-}
-
-static void open_channel(struct server *s, int32_t id, enum role role)
-{
-    for (int i = 0; i < CHANNELS_MAX; i++) {
-        if (s->channels[i].role == ROLE_FREE) {
-            s->channels[i] = (struct channel){.id = id, .role = role};
-            if (role == ROLE_RSYNC)
-                s->channels[i].rsync = txg_xdist_rsync_new(id, &s->to);
-            return;
-        }
-    }
-    send_end(s, id, "txgate-worker: too many open channels");
-}
-
-static void free_channel(struct channel *c)
-{
-    txg_xdist_rsync_free(c->rsync);
-    *c = (struct channel){0};
-}
-
-static struct channel *find_channel(struct server *s, int32_t id)
-{
-    for (int i = 0; i < CHANNELS_MAX; i++)
-        if (s->channels[i].role != ROLE_FREE && s->channels[i].id == id)
-            return &s->channels[i];
-    return NULL;
-}
-
-static void refuse(struct server *s, int32_t channel, struct txg_span what)
-{
-    TXG_AUTOFREE char *text = txg_xasprintf(
-        "txgate-worker runs native tests and is no Python: it can't execute %.*s", TXG_FMT(what));
-    send_end(s, channel, text);
-}
-
-static struct txg_span text_of(const struct txg_execnet_value *v)
-{
-    return v->kind == TXG_EXECNET_STR ? v->text : (struct txg_span){0};
-}
-
-static struct txg_span first_line(struct txg_span source)
-{
-    while (source.len > 0 && strchr(" \t\n", *source.data))
-        source = txg_span(source.data + 1, source.len - 1);
-    const char *end = source.len ? memchr(source.data, '\n', source.len) : NULL;
-    return end ? txg_span(source.data, (size_t)(end - source.data)) : source;
-}
-
-/* The sources that execnet and xdist send to a worker, by what they can't do without. */
-static void execute(struct server *s, int32_t channel, const struct txg_execnet_value *v)
-{
-    if (v->kind != TXG_EXECNET_TUPLE || v->many.n != 4) {
-        refuse(s, channel, TXG_SPAN("what is not (source, file name, function, arguments)"));
-        return;
-    }
-    struct txg_span source = text_of(&v->many.items[0]);
-    struct txg_span file = text_of(&v->many.items[1]), call = text_of(&v->many.items[2]);
-    if (txg_span_is(call, "rinfo_source"))
-        send_rinfo(s, channel);
-    else if (call.len == 0 && contains(source, "os.chdir(path)") &&
-             contains(source, "path, nice, env"))
-        open_channel(s, channel, ROLE_SETTINGS);
-    else if (call.len == 0 && ends_in(file, "rsync_remote.py") && contains(source, "serve_rsync"))
-        open_channel(s, channel, ROLE_RSYNC);
-    else if (call.len == 0 && ends_in(file, "remote.py") && contains(source, "workerinput") &&
-             !s->node)
-        open_channel(s, channel, ROLE_XDIST);
-    else if (call.len == 0 && contains(first_line(source), "import sys ; sys.path.insert(0,"))
-        send_end(s, channel, NULL); /* there is nothing that it could import */
-    else
-        refuse(s, channel, call.len ? call : file.len ? file : first_line(source));
-}
-
-static int apply_env(const struct txg_execnet_value *env, struct txg_err *err)
-{
-    for (uint32_t i = 0; env->kind == TXG_EXECNET_DICT && i < env->many.n; i += 2) {
-        struct txg_span key = text_of(&env->many.items[i]);
-        const struct txg_execnet_value *v = &env->many.items[i + 1];
-        TXG_AUTOFREE char *name = txg_xstrndup(key.data, key.len);
-        if (v->kind != TXG_EXECNET_STR)
-            return txg_err_set(err, TXG_E_USAGE, "env:%s has no value", name);
-        TXG_AUTOFREE char *value = txg_xstrndup(v->text.data, v->text.len);
-        if (setenv(name, value, 1) != 0)
-            return txg_err_sys(err, errno, "env:%s", name);
-    }
+    struct process *p = user;
+    struct txg_msg_open open = {.channel = CHANNEL};
+    struct txg_spawn spawn = {
+        .open = &open, .heartbeat = HEARTBEAT, .in_child = in_child, .user = p};
+    int fd;
+    pid_t pid = txg_spawn_worker(&spawn, &fd, err);
+    if (pid < 0)
+        return -1;
+    p->pid = pid;
+    txg_link_init(&p->link, fd, fd);
+    p->heard = p->listened = txg_now();
+    struct txg_msg msg = {.type = TXG_MSG_WORKERINPUT, .workerinput = *input};
+    struct txg_msg suite = {.type = TXG_MSG_SUITE}, files = {.type = TXG_MSG_FILES};
+    struct txg_msg collect = {.type = TXG_MSG_COLLECT};
+    send_message(p, &msg);
+    suite.suite.harness = TXG_SPAN("auto");
+    suite.suite.grace = GRACE;
+    send_message(p, &suite);
+    files.files.paths = txg_xcalloc(paths->n + 1, sizeof *files.files.paths);
+    for (size_t i = 0; i < paths->n; i++)
+        files.files.paths[files.files.n_paths++] = txg_span_cstr(paths->items[i]);
+    send_message(p, &files);
+    free(files.files.paths);
+    collect.collect.records = true;
+    send_message(p, &collect);
     return 0;
 }
 
-/* chdir=, nice= and env: of a spec: (path, nice, {name: value}) */
-static int apply_settings(const struct txg_execnet_value *v, struct txg_err *err)
+static const struct txg_xdist_ops ops = {
+    .open = open_worker, .send = send_message, .kill = kill_worker, .is_host = true};
+
+static struct txg_xdist_node *node_of(const struct process *p)
 {
-    if (v->kind != TXG_EXECNET_TUPLE || v->many.n != 3)
-        return txg_err_set(err, TXG_E_PROTO, "expected (path, nice, env)");
-    struct txg_span path = text_of(&v->many.items[0]);
-    const struct txg_execnet_value *niceness = &v->many.items[1];
-    TXG_AUTOFREE char *dir = txg_xstrndup(path.data, path.len);
-    if (*dir && chdir(dir) != 0 && (errno != ENOENT || mkdir(dir, 0777) != 0 || chdir(dir) != 0))
-        return txg_err_sys(err, errno, "chdir %s", dir);
-    errno = 0;
-    if (niceness->kind == TXG_EXECNET_INT && niceness->integer != 0 &&
-        nice((int)niceness->integer) == -1 && errno)
-        return txg_err_sys(err, errno, "nice %lld", (long long)niceness->integer);
-    return apply_env(&v->many.items[2], err);
+    return txg_xdist_server_node(p->server);
 }
 
-static void take_data(struct server *s, struct channel *c, const struct txg_execnet_value *v,
-                      size_t size)
+/* Its socket is at its end: it has died or is about to. What it left behind is killed. */
+static void bury(struct process *p)
 {
-    struct txg_err err;
-    if (c->role == ROLE_SETTINGS) {
-        int rc = apply_settings(v, &err);
-        send_end(s, c->id, rc < 0 ? err.text : NULL);
-        free_channel(c);
-        return;
+    int status = 0;
+    for (int waited = 0; waitpid(p->pid, &status, WNOHANG) == 0; waited++) {
+        if (waited >= BURY_LIMIT)
+            kill(p->pid, SIGKILL);
+        poll(NULL, 0, 1);
     }
-    if (c->role == ROLE_RSYNC) {
-        int rc = txg_xdist_rsync_take(c->rsync, v, &err);
-        if (rc != 0) {
-            send_end(s, c->id, rc < 0 ? err.text : NULL);
-            free_channel(c);
-        }
-        return;
-    }
-    if (!s->node)
-        s->node = txg_xdist_node_new(c->id, &s->to, s->in, s->out);
-    txg_xdist_node_take(s->node, v, size);
+    txg_link_close(&p->link);
+    p->pid = 0;
+    TXG_AUTOFREE char *text =
+        WIFSIGNALED(status)
+            ? txg_xasprintf("the worker process was ended by signal %d (%s)", WTERMSIG(status),
+                            strsignal(WTERMSIG(status)))
+            : txg_xasprintf("the worker process ended with status %d", WEXITSTATUS(status));
+    txg_xdist_node_down(node_of(p), text);
+    txg_sweep_all(SWEEP_LIMIT, NULL);
 }
 
-static void lose(struct server *s, const char *text)
+static void read_worker(struct process *p, int64_t now)
 {
-    fprintf(stderr, "txgate-worker: execnet: %s\n", text);
-    s->over = true;
-}
-
-static void take_frame(struct server *s, const struct txg_execnet_frame *f)
-{
-    struct txg_execnet_value v = {0};
+    int got = txg_link_read(&p->link);
+    struct txg_frame frame;
+    struct txg_msg msg;
     struct txg_err err = {0};
-    struct channel *c = find_channel(s, f->channel);
-    bool wanted = f->type == TXG_EXECNET_EXEC || (f->type == TXG_EXECNET_DATA && c);
-    if (wanted && txg_execnet_decode(f->payload, &v, &err) < 0) {
-        lose(s, err.text);
-    } else if (f->type == TXG_EXECNET_EXEC) {
-        execute(s, f->channel, &v);
-    } else if (f->type == TXG_EXECNET_DATA && c) {
-        take_data(s, c, &v, f->payload.len);
-    } else if (f->type == TXG_EXECNET_STATUS) {
-        send_status(s, f->channel);
-    } else if (f->type == TXG_EXECNET_TERMINATE) {
-        s->over = true;
-    } else if ((f->type == TXG_EXECNET_CLOSE || f->type == TXG_EXECNET_CLOSE_ERROR) && c) {
-        if (c->role == ROLE_XDIST)
-            s->over = true;
-        free_channel(c);
+    int rc;
+    if (got != 0)
+        p->heard = now;
+    while ((rc = txg_mux_next(&p->link.mux, &frame, &err)) == 1) {
+        rc = txg_msg_decode(frame.payload, &msg, &err);
+        if (rc == 0)
+            txg_xdist_node_message(node_of(p), &msg);
+        txg_msg_release(&msg);
+        if (rc < 0)
+            break;
     }
-    txg_execnet_release(&v);
+    if (rc < 0)
+        txg_xdist_node_give_up(node_of(p), err.text);
+    if (got < 0)
+        bury(p);
 }
 
-/* The line that a Python would evaluate and execute. */
-static void boot(struct server *s)
+static void keep_alive(struct process *p, int64_t now)
 {
-    const char *line = txg_buf_data(&s->from);
-    size_t held = txg_buf_len(&s->from);
-    const char *end = held ? memchr(line, '\n', held) : NULL;
-    if (!end) {
-        if (held > BOOTSTRAP_MAX)
-            lose(s, "the first line has no end: this is not execnet");
-        return;
+    /* Silence is the worker's own only while this process was not stopped itself. */
+    if (now - p->listened > p->times.beat + p->times.beat / 2)
+        p->heard = now;
+    p->listened = now;
+    if (now - p->pinged >= p->times.beat) {
+        struct txg_msg msg = {.type = TXG_MSG_PING};
+        msg.ping.n = ++p->ping_n;
+        msg.ping.heartbeat = p->times.beat;
+        txg_mux_send(&p->link.mux, 0, &msg);
+        p->pinged = now;
     }
-    struct txg_span code = txg_span(line, (size_t)(end - line));
-    if ((*line != '\'' && *line != '"') || !contains(code, "serve(")) {
-        lose(s, "the first line is not the one that execnet 1.9 to 2.1 starts a Python with");
-        return;
+    if (now - p->heard >= p->times.stop) {
+        TXG_AUTOFREE char *text =
+            txg_xasprintf("the worker process did not answer for %.3g s and was killed",
+                          (double)(now - p->heard) / 1e6);
+        txg_xdist_node_down(node_of(p), text);
+        kill(p->pid, SIGKILL);
     }
-    txg_buf_consume(&s->from, code.len + 1);
-    txg_buf_putc(&s->to, '1');
-    s->booted = true;
 }
 
-static void read_execnet(struct server *s)
+static void read_execnet(struct process *p)
 {
     static char buffer[READ_SIZE];
-    ssize_t n = read(s->in, buffer, sizeof buffer);
+    ssize_t n = read(p->in, buffer, sizeof buffer);
     if (n < 0 && (errno == EINTR || errno == EAGAIN))
         return;
-    if (n <= 0) {
-        s->over = true;
-        return;
-    }
-    txg_buf_append(&s->from, buffer, (size_t)n);
-    if (!s->booted)
-        boot(s);
-    struct txg_execnet_frame frame;
-    struct txg_err err = {0};
-    int rc = 0;
-    while (s->booted && !s->over && (rc = txg_execnet_next(&s->from, &frame, &err)) == 1)
-        take_frame(s, &frame);
-    if (rc < 0)
-        lose(s, err.text);
+    if (n > 0)
+        txg_xdist_server_feed(p->server, buffer, (size_t)n);
+    else
+        p->over = true;
 }
 
-static void flush(struct server *s)
+static void flush(struct process *p)
 {
-    while (txg_buf_len(&s->to) > 0) {
-        ssize_t n = write(s->out, txg_buf_data(&s->to), txg_buf_len(&s->to));
+    struct txg_buf *out = txg_xdist_server_out(p->server);
+    while (txg_buf_len(out) > 0) {
+        ssize_t n = write(p->out, txg_buf_data(out), txg_buf_len(out));
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && errno == EAGAIN)
             return;
         if (n < 0) {
-            s->over = true;
+            p->over = true;
             return;
         }
-        txg_buf_consume(&s->to, (size_t)n);
+        txg_buf_consume(out, (size_t)n);
     }
 }
 
-static int64_t next_deadline(const struct server *s)
+static int timeout(const struct process *p)
 {
-    if (!s->booted)
-        return s->began + BOOTSTRAP_LIMIT;
-    return s->node ? txg_xdist_node_deadline(s->node) : INT64_MAX;
+    int64_t until = INT64_MAX, now = txg_now();
+    if (!txg_xdist_server_is_booted(p->server))
+        until = p->began + BOOTSTRAP_LIMIT;
+    else if (p->pid)
+        until = p->pinged + p->times.beat;
+    return until == INT64_MAX ? -1 : until <= now ? 0 : (int)((until - now) / 1000 + 1);
 }
 
-static void serve_once(struct server *s)
+static void serve_once(struct process *p)
 {
-    short events = 0;
-    bool listen = txg_buf_len(&s->to) <= UNSENT_MAX;
-    int worker = s->node ? txg_xdist_node_fd(s->node, listen, &events) : -1;
+    bool waiting = txg_buf_len(txg_xdist_server_out(p->server)) > 0;
+    bool listen = txg_buf_len(txg_xdist_server_out(p->server)) <= UNSENT_MAX;
     struct pollfd fds[] = {
-        {.fd = s->in, .events = POLLIN},
-        {.fd = txg_buf_len(&s->to) > 0 ? s->out : -1, .events = POLLOUT},
-        {.fd = worker, .events = events},
+        {.fd = p->in, .events = POLLIN},
+        {.fd = waiting ? p->out : -1, .events = POLLOUT},
+        {.fd = p->pid ? p->link.in : -1, .events = (short)(listen ? POLLIN : 0)},
     };
-    int64_t now = txg_now(), until = next_deadline(s);
-    int timeout = until == INT64_MAX ? -1 : until <= now ? 0 : (int)((until - now) / 1000 + 1);
-    if (poll(fds, 3, timeout) < 0)
+    if (p->pid && txg_link_has_unsent(&p->link))
+        fds[2].events |= POLLOUT;
+    if (!listen)
+        p->heard = txg_now();
+    if (poll(fds, 3, timeout(p)) < 0)
         fds[0].revents = fds[1].revents = fds[2].revents = 0;
-    now = txg_now();
+    int64_t now = txg_now();
     if (fds[0].revents)
-        read_execnet(s);
-    if (s->node)
-        txg_xdist_node_serve(s->node, fds[2].revents & (POLLIN | POLLHUP | POLLERR), now);
-    flush(s);
-    if (!s->booted && now >= s->began + BOOTSTRAP_LIMIT)
-        lose(s, "no first line came within 60 s");
+        read_execnet(p);
+    if (p->pid && fds[2].revents & (POLLIN | POLLHUP | POLLERR))
+        read_worker(p, now);
+    if (p->pid)
+        keep_alive(p, now);
+    if (p->pid)
+        txg_link_flush(&p->link);
+    flush(p);
 }
 
-static void set_nonblocking(int fd)
+static bool is_over(const struct process *p)
 {
-    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    return p->over || txg_xdist_server_is_over(p->server);
+}
+
+static int finish(struct process *p)
+{
+    const char *fault = txg_xdist_server_fault(p->server);
+    bool booted = txg_xdist_server_is_booted(p->server);
+    if (*fault)
+        fprintf(stderr, "txgate-worker: execnet: %s\n", fault);
+    else if (!booted)
+        fprintf(stderr, "txgate-worker: execnet: no first line came\n");
+    kill_worker(p);
+    txg_link_close(&p->link);
+    txg_xdist_server_free(p->server);
+    txg_sweep_all(SWEEP_LIMIT, NULL);
+    close(p->in);
+    close(p->out);
+    return booted ? 0 : 1;
 }
 
 int txg_xdist_main(int in, int out)
 {
-    struct server s = {.in = in, .out = out, .began = txg_now()};
+    struct process p = {.in = in, .out = out, .began = txg_now()};
+    p.times = txg_liveness_scaled(HEARTBEAT);
+    p.link.in = p.link.out = -1;
+    p.server = txg_xdist_server_new(&ops, &p);
     txg_sweep_prepare();
     signal(SIGPIPE, SIG_IGN);
     /* Ctrl-C is for pytest, which then says TERMINATE. */
     signal(SIGINT, SIG_IGN);
-    set_nonblocking(in);
-    set_nonblocking(out);
-    while (!s.over)
-        serve_once(&s);
-    int status = s.booted ? 0 : 1;
-    for (int i = 0; i < CHANNELS_MAX; i++)
-        free_channel(&s.channels[i]);
-    txg_xdist_node_free(s.node);
-    txg_sweep_all(SWEEP_LIMIT, NULL);
-    txg_buf_release(&s.from);
-    txg_buf_release(&s.to);
-    close(in);
-    close(out);
-    return status;
+    fcntl(in, F_SETFL, fcntl(in, F_GETFL) | O_NONBLOCK);
+    fcntl(out, F_SETFL, fcntl(out, F_GETFL) | O_NONBLOCK);
+    while (!is_over(&p)) {
+        serve_once(&p);
+        if (!txg_xdist_server_is_booted(p.server) && txg_now() >= p.began + BOOTSTRAP_LIMIT)
+            p.over = true;
+    }
+    return finish(&p);
 }

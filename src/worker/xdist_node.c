@@ -2,38 +2,26 @@
 
 #include "src/worker/xdist_node.h"
 
-#include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "src/worker/link.h"
-#include "src/worker/spawn.h"
-#include "src/worker/sweep.h"
 #include "src/worker/xdist_args.h"
 #include "src/worker/xdist_events.h"
 #include "src/worker/xdist_input.h"
 
-#define CHANNEL    1          /* of the worker on its socket */
-#define HEARTBEAT  2000000    /* microseconds */
-#define GRACE      5000000    /* between TERM and KILL of a test */
 #define RANGES_MAX 10000      /* in one message */
-#define BURY_LIMIT 2000       /* milliseconds for a worker that closed its socket to end */
 #define OUTPUT_MAX (8u << 20) /* of one stream of a test: more than a worker ever keeps */
 
 struct txg_xdist_node {
-    int execnet[2]; /* borrowed */
-    struct txg_link link;
-    pid_t pid; /* 0: none runs */
-    struct txg_liveness times;
-    int64_t heard, listened, pinged, ping_n;
+    const struct txg_xdist_ops *ops;
+    void *user;
     struct txg_xdist_out out;
     char *workerid, *testrunuid, *topdir;
     struct txg_xdist_args args;
     bool started, ended;     /* the first DATA has come; the last event was sent */
+    bool refused;            /* what was on the command line: nothing is run */
     struct txg_strv nodeids; /* by the worker's index */
     /* Which of them xdist knows, and under which number; -1: not selected. */
     int64_t *to_worker, *to_xdist;
@@ -51,22 +39,17 @@ struct txg_xdist_node {
 
 static void send_message(struct txg_xdist_node *n, const struct txg_msg *msg)
 {
-    txg_mux_send(&n->link.mux, CHANNEL, msg);
+    n->ops->send(n->user, msg);
 }
 
-struct txg_xdist_node *txg_xdist_node_new(int32_t channel, struct txg_buf *out, int in_fd,
-                                          int out_fd)
+struct txg_xdist_node *txg_xdist_node_new(int32_t channel, struct txg_buf *out,
+                                          const struct txg_xdist_ops *ops, void *user)
 {
     struct txg_xdist_node *n = txg_xcalloc(1, sizeof *n);
-    n->execnet[0] = in_fd;
-    n->execnet[1] = out_fd;
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
+    n->ops = ops;
+    n->user = user;
     n->out.bytes = out;
     n->out.channel = channel;
-    n->out.epoch = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000 - txg_now();
-    n->times = txg_liveness_scaled(HEARTBEAT);
-    n->link.in = n->link.out = -1;
     n->current = -1;
     return n;
 }
@@ -84,9 +67,6 @@ void txg_xdist_node_free(struct txg_xdist_node *n)
 {
     if (!n)
         return;
-    if (n->pid > 0)
-        kill(n->pid, SIGKILL);
-    txg_link_close(&n->link);
     clear_streams(n);
     txg_xdist_args_release(&n->args);
     txg_strv_release(&n->nodeids);
@@ -100,68 +80,31 @@ void txg_xdist_node_free(struct txg_xdist_node *n)
     free(n);
 }
 
-/* The end of this xdist worker that is nobody's crash: xdist would start crashed ones again without
- * end, and stops at this. */
-static void give_up(struct txg_xdist_node *n, const char *text)
+void txg_xdist_node_give_up(struct txg_xdist_node *n, const char *text)
 {
     if (n->ended)
         return;
     txg_xdist_put_internal_error(&n->out, txg_span_cstr(text));
     n->ended = true;
-    if (n->pid > 0)
-        kill(n->pid, SIGKILL);
+    n->ops->kill(n->user);
 }
 
-/* xdist replaces this worker by another one and blames the test. */
-static void crash(struct txg_xdist_node *n, const char *text)
+void txg_xdist_node_down(struct txg_xdist_node *n, const char *text)
 {
     if (n->ended)
         return;
-    size_t mark = txg_execnet_begin(n->out.bytes, TXG_EXECNET_CLOSE_ERROR, n->out.channel);
-    txg_execnet_put_text(n->out.bytes, txg_span_cstr(text));
-    txg_execnet_put_stop(n->out.bytes);
-    txg_execnet_end(n->out.bytes, mark);
+    struct txg_buf *b = n->out.bytes;
+    size_t mark = txg_execnet_begin(b, TXG_EXECNET_CLOSE_ERROR, n->out.channel);
+    size_t str = txg_execnet_str_begin(b);
+    txg_execnet_str_add(b, txg_span_cstr(text));
+    if (n->current >= 0) {
+        txg_execnet_str_add(b, TXG_SPAN(" while it ran "));
+        txg_execnet_str_add(b, txg_span_cstr(n->nodeids.items[n->current]));
+    }
+    txg_execnet_str_end(b, str);
+    txg_execnet_put_stop(b);
+    txg_execnet_end(b, mark);
     n->ended = true;
-}
-
-/* In the new process: it has no business with execnet, and Ctrl-C is no longer ours to ignore. */
-static void in_child(void *user)
-{
-    const struct txg_xdist_node *n = user;
-    close(n->execnet[0]);
-    close(n->execnet[1]);
-    signal(SIGINT, SIG_DFL);
-}
-
-static int start_worker(struct txg_xdist_node *n, struct txg_err *err)
-{
-    struct txg_msg_open open = {.channel = CHANNEL};
-    struct txg_spawn spawn = {
-        .open = &open, .heartbeat = HEARTBEAT, .in_child = in_child, .user = n};
-    int fd;
-    pid_t pid = txg_spawn_worker(&spawn, &fd, err);
-    if (pid < 0)
-        return -1;
-    n->pid = pid;
-    txg_link_init(&n->link, fd, fd);
-    n->heard = n->listened = txg_now();
-    return 0;
-}
-
-static void send_suite(struct txg_xdist_node *n)
-{
-    struct txg_msg suite = {.type = TXG_MSG_SUITE}, files = {.type = TXG_MSG_FILES};
-    struct txg_msg collect = {.type = TXG_MSG_COLLECT};
-    suite.suite.harness = TXG_SPAN("auto");
-    suite.suite.grace = GRACE;
-    send_message(n, &suite);
-    files.files.paths = txg_xcalloc(n->args.paths.n + 1, sizeof *files.files.paths);
-    for (size_t i = 0; i < n->args.paths.n; i++)
-        files.files.paths[files.files.n_paths++] = txg_span_cstr(n->args.paths.items[i]);
-    send_message(n, &files);
-    free(files.files.paths);
-    collect.collect.records = true;
-    send_message(n, &collect);
 }
 
 /* What is wrong with the command line is an error of collecting, as it would be in Python. */
@@ -171,40 +114,41 @@ static void collect_error(struct txg_xdist_node *n, struct txg_span nodeid, stru
     txg_xdist_put_collect_error(&n->out, nodeid, text);
 }
 
+static void read_args(struct txg_xdist_node *n, const struct txg_strv *words)
+{
+    struct txg_err err;
+    if (txg_xdist_args_parse(&n->args, words, &err) < 0 ||
+        txg_xdist_args_check(&n->args, &err) < 0) {
+        txg_strv_release(&n->args.paths);
+        n->refused = true;
+        collect_error(n, TXG_SPAN("."), txg_span_cstr(err.text));
+    } else if (n->args.paths.n == 0 && !n->ops->has_tests) {
+        collect_error(n, TXG_SPAN("."),
+                      TXG_SPAN("No tests are named: native tests are programs, and a whole "
+                               "directory of them is only run when it is named, as in `pytest ... "
+                               "tests/native`. (pytest's ini file is not read for testpaths.)"));
+    }
+}
+
 static int start(struct txg_xdist_node *n, const struct txg_execnet_value *v, size_t size,
                  struct txg_err *err)
 {
     struct txg_xdist_input in = {0};
-    struct txg_msg msg = {.type = TXG_MSG_WORKERINPUT};
     int rc = txg_xdist_input_read(&in, v, size, err);
-    if (rc == 0)
-        rc = start_worker(n, err);
     if (rc == 0) {
         n->workerid = txg_xstrdup(in.workerid);
         n->testrunuid = txg_xstrdup(in.testrunuid);
-        n->topdir = getcwd(NULL, 0);
         n->out.workerid = n->workerid;
         n->out.testrunuid = n->testrunuid;
-        struct txg_err wrong;
-        if (txg_xdist_args_parse(&n->args, &in.args, &wrong) < 0 ||
-            txg_xdist_args_check(&n->args, &wrong) < 0) {
-            txg_strv_release(&n->args.paths);
-            collect_error(n, TXG_SPAN("."), txg_span_cstr(wrong.text));
-        } else if (n->args.paths.n == 0) {
-            collect_error(n, TXG_SPAN("."),
-                          TXG_SPAN("No tests are named: native tests are programs, and a whole "
-                                   "directory of them is only run when it is named, as in "
-                                   "`pytest ... tests/native`. (pytest's ini file is not read "
-                                   "for testpaths.)"));
-        }
-        msg.workerinput.workerid = msg.workerinput.id = txg_span_cstr(n->workerid);
-        msg.workerinput.testrunuid = txg_span_cstr(n->testrunuid);
-        msg.workerinput.workercount = in.workercount;
-        msg.workerinput.keep_output = true; /* for -rP and junit_logging */
-        msg.workerinput.maxfail = n->args.maxfail;
-        msg.workerinput.input = in.input;
-        send_message(n, &msg);
-        send_suite(n);
+        read_args(n, &in.args);
+        struct txg_msg_workerinput msg = {.workerid = txg_span_cstr(n->workerid),
+                                          .id = txg_span_cstr(n->workerid),
+                                          .testrunuid = txg_span_cstr(n->testrunuid),
+                                          .workercount = in.workercount,
+                                          .keep_output = true, /* for -rP and junit_logging */
+                                          .maxfail = n->args.maxfail,
+                                          .input = in.input};
+        rc = n->ops->open(n->user, &msg, &n->args.paths, err);
     }
     txg_xdist_input_release(&in);
     return rc;
@@ -224,7 +168,7 @@ static void finish_collection(struct txg_xdist_node *n)
     n->selected = txg_xcalloc(all + 1, sizeof *n->selected);
     for (size_t i = 0; i < all; i++) {
         n->to_xdist[i] = -1;
-        if (!txg_xdist_args_select(&n->args, n->nodeids.items[i]))
+        if (n->refused || !txg_xdist_args_select(&n->args, n->nodeids.items[i]))
             continue;
         n->to_xdist[i] = (int64_t)n->n_selected;
         n->to_worker[n->n_selected] = (int64_t)i;
@@ -232,7 +176,8 @@ static void finish_collection(struct txg_xdist_node *n)
     }
     if (txg_xdist_put_collection(&n->out, n->topdir ? n->topdir : "/", n->selected, n->n_selected) <
         0)
-        give_up(n, "the tests' names are more than 2 GiB, which execnet can't carry");
+        txg_xdist_node_give_up(n,
+                               "the tests' names are more than 2 GiB, which execnet can't carry");
 }
 
 struct sender {
@@ -269,13 +214,13 @@ static size_t send_indices(struct txg_xdist_node *n, enum txg_msg_type type,
                            const struct txg_execnet_value *list)
 {
     if (!list || list->kind != TXG_EXECNET_LIST) {
-        give_up(n, "xdist sent a command without indices");
+        txg_xdist_node_give_up(n, "xdist sent a command without indices");
         return 0;
     }
     for (uint32_t i = 0; i < list->many.n; i++) {
         const struct txg_execnet_value *v = &list->many.items[i];
         if (v->kind != TXG_EXECNET_INT || v->integer < 0 || (uint64_t)v->integer >= n->n_selected) {
-            give_up(n, "xdist sent the index of a test that is not here");
+            txg_xdist_node_give_up(n, "xdist sent the index of a test that is not here");
             return 0;
         }
     }
@@ -327,7 +272,7 @@ static void take_command(struct txg_xdist_node *n, const struct txg_execnet_valu
     } else {
         TXG_AUTOFREE char *text = txg_xasprintf(
             "xdist sent the command '%.*s', which this worker doesn't know", TXG_FMT(name));
-        give_up(n, text);
+        txg_xdist_node_give_up(n, text);
     }
 }
 
@@ -340,7 +285,7 @@ void txg_xdist_node_take(struct txg_xdist_node *n, const struct txg_execnet_valu
     }
     n->started = true;
     if (start(n, v, size, &err) < 0)
-        give_up(n, err.text);
+        txg_xdist_node_give_up(n, err.text);
 }
 
 /* -x and --maxfail: as in pytest, the worker that has seen enough stops by itself. */
@@ -406,18 +351,25 @@ static void take_finished(struct txg_xdist_node *n)
     n->ended = true;
 }
 
-static void take_logstart(struct txg_xdist_node *n, int64_t index)
+/* A worker elsewhere counts its own time: what starts now tells how that and ours agree. */
+static void take_logstart(struct txg_xdist_node *n, const struct txg_msg_logstart *msg)
 {
-    if (index < 0 || (size_t)index >= n->nodeids.n)
+    if (msg->index < 0 || (size_t)msg->index >= n->nodeids.n)
         return;
-    n->current = index;
-    txg_xdist_put_logstart(&n->out, n->nodeids.items[index]);
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    n->out.epoch = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000 - msg->time;
+    n->current = msg->index;
+    txg_xdist_put_logstart(&n->out, n->nodeids.items[msg->index]);
 }
 
-static void take_message(struct txg_xdist_node *n, const struct txg_msg *msg)
+void txg_xdist_node_message(struct txg_xdist_node *n, const struct txg_msg *msg)
 {
+    if (n->ended)
+        return;
     switch (msg->type) {
     case TXG_MSG_WORKERREADY:
+        n->topdir = txg_xstrndup(msg->workerready.cwd.data, msg->workerready.cwd.len);
         txg_xdist_put_ready(&n->out, &msg->workerready);
         break;
     case TXG_MSG_COLLECTREPORT:
@@ -431,7 +383,7 @@ static void take_message(struct txg_xdist_node *n, const struct txg_msg *msg)
         finish_collection(n);
         break;
     case TXG_MSG_LOGSTART:
-        take_logstart(n, msg->logstart.index);
+        take_logstart(n, &msg->logstart);
         break;
     case TXG_MSG_OUTPUT:
         take_output(n, &msg->output);
@@ -444,7 +396,7 @@ static void take_message(struct txg_xdist_node *n, const struct txg_msg *msg)
         break;
     case TXG_MSG_INTERNAL_ERROR: {
         TXG_AUTOFREE char *text = txg_xstrndup(msg->text.text.data, msg->text.text.len);
-        give_up(n, text);
+        txg_xdist_node_give_up(n, text);
         break;
     }
     case TXG_MSG_WORKERFINISHED:
@@ -453,108 +405,4 @@ static void take_message(struct txg_xdist_node *n, const struct txg_msg *msg)
     default: /* pong */
         break;
     }
-}
-
-static void describe_end(struct txg_xdist_node *n, int status, struct txg_buf *text)
-{
-    txg_buf_puts(text, "the worker process ");
-    if (n->pid == 0)
-        txg_buf_puts(text, "is gone");
-    else if (WIFSIGNALED(status))
-        txg_buf_printf(text, "was ended by signal %d (%s)", WTERMSIG(status),
-                       strsignal(WTERMSIG(status)));
-    else
-        txg_buf_printf(text, "ended with status %d", WEXITSTATUS(status));
-    if (n->current >= 0)
-        txg_buf_printf(text, " while it ran %s", n->nodeids.items[n->current]);
-}
-
-/* Its socket is at its end: it has died or is about to. What it left behind is killed. */
-static void bury(struct txg_xdist_node *n)
-{
-    int status = 0;
-    struct txg_buf text = {0};
-    for (int waited = 0; waitpid(n->pid, &status, WNOHANG) == 0; waited++) {
-        if (waited >= BURY_LIMIT)
-            kill(n->pid, SIGKILL);
-        poll(NULL, 0, 1);
-    }
-    txg_link_close(&n->link);
-    describe_end(n, status, &text);
-    n->pid = 0;
-    crash(n, txg_buf_cstr(&text));
-    txg_buf_release(&text);
-    txg_sweep_all(INT64_C(3000000), NULL);
-}
-
-static void read_worker(struct txg_xdist_node *n, int64_t now)
-{
-    int got = txg_link_read(&n->link);
-    struct txg_frame frame;
-    struct txg_msg msg;
-    struct txg_err err = {0};
-    int rc;
-    if (got != 0)
-        n->heard = now;
-    while ((rc = txg_mux_next(&n->link.mux, &frame, &err)) == 1) {
-        rc = txg_msg_decode(frame.payload, &msg, &err);
-        if (rc == 0)
-            take_message(n, &msg);
-        txg_msg_release(&msg);
-        if (rc < 0)
-            break;
-    }
-    if (rc < 0)
-        give_up(n, err.text);
-    if (got < 0)
-        bury(n);
-}
-
-static void ping(struct txg_xdist_node *n, int64_t now)
-{
-    struct txg_msg msg = {.type = TXG_MSG_PING};
-    msg.ping.n = ++n->ping_n;
-    msg.ping.heartbeat = n->times.beat;
-    txg_mux_send(&n->link.mux, 0, &msg);
-    n->pinged = now;
-}
-
-int txg_xdist_node_fd(struct txg_xdist_node *n, bool listen, short *events)
-{
-    if (n->pid == 0)
-        return -1;
-    *events = (short)((listen ? POLLIN : 0) | (txg_link_has_unsent(&n->link) ? POLLOUT : 0));
-    if (!listen)
-        n->heard = txg_now();
-    return n->link.in;
-}
-
-int64_t txg_xdist_node_deadline(const struct txg_xdist_node *n)
-{
-    return n->pid ? n->pinged + n->times.beat : INT64_MAX;
-}
-
-void txg_xdist_node_serve(struct txg_xdist_node *n, bool readable, int64_t now)
-{
-    if (n->pid == 0)
-        return;
-    /* Silence is the worker's own only while this process was not stopped itself. */
-    if (now - n->listened > n->times.beat + n->times.beat / 2)
-        n->heard = now;
-    n->listened = now;
-    if (readable)
-        read_worker(n, now);
-    if (n->pid == 0)
-        return;
-    if (now - n->pinged >= n->times.beat)
-        ping(n, now);
-    if (now - n->heard >= n->times.stop && !n->ended) {
-        TXG_AUTOFREE char *text =
-            txg_xasprintf("the worker process did not answer for %.3g s and was killed%s%s",
-                          (double)(now - n->heard) / 1e6, n->current >= 0 ? " while it ran " : "",
-                          n->current >= 0 ? n->nodeids.items[n->current] : "");
-        crash(n, text);
-        kill(n->pid, SIGKILL);
-    }
-    txg_link_flush(&n->link);
 }
