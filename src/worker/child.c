@@ -74,27 +74,31 @@ int txg_child_start(struct txg_child *c, const struct txg_child_command *command
         return txg_err_sys(err, errno, "/dev/null");
     if (pipe2(out, O_CLOEXEC) != 0)
         return txg_err_sys(err, errno, "pipe");
-    if (pipe2(errs, O_CLOEXEC) != 0) {
+    if (!command->merged && pipe2(errs, O_CLOEXEC) != 0) {
         int errnum = errno;
         close(out[0]);
         close(out[1]);
         return txg_err_sys(err, errnum, "pipe");
     }
-    struct spawn s = {.command = command, .null = null, .out = out[1], .err = errs[1]};
+    struct spawn s = {.command = command, .null = null, .out = out[1]};
+    s.err = command->merged ? out[1] : errs[1];
     pid_t pid = spawn(&s);
     int errnum = pid < 0 ? errno : s.errnum;
     close(out[1]);
-    close(errs[1]);
+    if (!command->merged)
+        close(errs[1]);
     if (errnum == 0) {
         c->pid = pid;
+        c->merged = command->merged;
         c->fds[0] = out[0];
-        c->fds[1] = errs[0];
-        fcntl(out[0], F_SETFL, O_NONBLOCK);
-        fcntl(errs[0], F_SETFL, O_NONBLOCK);
+        c->fds[1] = command->merged ? -1 : errs[0];
+        for (int i = 0; i < 2 && c->fds[i] >= 0; i++)
+            fcntl(c->fds[i], F_SETFL, O_NONBLOCK);
         return 0;
     }
     close(out[0]);
-    close(errs[0]);
+    if (!command->merged)
+        close(errs[0]);
     if (pid > 0)
         waitpid(pid, NULL, 0);
     const char *step = pid < 0 ? "fork" : s.step;
@@ -124,7 +128,8 @@ static void drain(struct txg_child *c, int stream, int rounds,
             close_stream(c, stream);
             return;
         }
-        txg_capture_feed(&c->captures[stream], read_buffer, (size_t)n);
+        if (!c->merged)
+            txg_capture_feed(&c->captures[stream], read_buffer, (size_t)n);
         if (feed && stream == 0)
             feed(state, read_buffer, (size_t)n);
         if ((size_t)n == sizeof read_buffer && !c->big[stream]) {
@@ -182,13 +187,18 @@ void txg_child_signal(struct txg_child *c, int signum)
         txg_sweep_once(NULL, NULL);
 }
 
+void txg_child_clear_output(struct txg_child *c)
+{
+    txg_capture_clear(&c->captures[0]);
+    txg_capture_clear(&c->captures[1]);
+}
+
 void txg_child_clear(struct txg_child *c)
 {
     c->ended = false;
     c->leaked = 0;
     c->status = 0;
-    txg_capture_clear(&c->captures[0]);
-    txg_capture_clear(&c->captures[1]);
+    txg_child_clear_output(c);
 }
 
 void txg_child_release(struct txg_child *c)

@@ -1,7 +1,7 @@
 /*
- * One test process: started by vfork in a session of its own with stdin /dev/null, its two pipes
- * drained into head and tail, its end and all it left behind accounted for. Owned by one worker,
- * one at a time.
+ * One test process, of one test or of several: started by vfork in a session of its own with stdin
+ * /dev/null, its two pipes drained into head and tail, its end and all it left behind accounted
+ * for. Owned by one worker, one at a time.
  */
 #ifndef TXG_WORKER_CHILD_H
 #define TXG_WORKER_CHILD_H
@@ -39,6 +39,7 @@ struct txg_child {
     pid_t pid;   /* also its process group and session; 0: none */
     int fds[2];  /* our ends of stdout and stderr, non-blocking; -1 once at their end */
     bool big[2]; /* the pipe was enlarged because much comes through it */
+    bool merged; /* both streams come as stdout, and go to `feed` alone */
     bool ended;  /* status, usage and leaked hold */
     int status;  /* as wait4 gives it */
     struct rusage usage;
@@ -51,6 +52,7 @@ struct txg_child_command {
     char *const *argv;
     char *const *envp;
     const char *cwd; /* or NULL */
+    bool merged;     /* one pipe for both streams, so that their order holds */
 };
 
 /* Starts it. -1: err says which step failed and why ("exec /x: Permission denied"). */
@@ -69,7 +71,10 @@ bool txg_child_reap(struct txg_child *c, void (*feed)(void *, const void *, size
 /* TERM or KILL for its process group; KILL also for all its descendants. */
 void txg_child_signal(struct txg_child *c, int signum);
 
-/* Ready for the next test. */
+/* What was captured goes: for the next test of the same process. */
+void txg_child_clear_output(struct txg_child *c);
+
+/* Ready for the next process. */
 void txg_child_clear(struct txg_child *c);
 void txg_child_release(struct txg_child *c);
 

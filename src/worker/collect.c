@@ -29,6 +29,7 @@ struct run {
     size_t suite;
     struct txg_pattern root; /* of that suite */
     const char *pattern;     /* as sent */
+    const char *only;        /* of that: behind `::`; NULL: all */
     struct txg_dir dir;
 };
 
@@ -45,10 +46,14 @@ void txg_collection_release(struct txg_collection *c)
 {
     for (size_t i = 0; i < c->n_suites; i++)
         suite_release(&c->suites[i]);
-    for (size_t i = 0; i < c->n_items; i++) {
+    for (size_t i = 0; i < c->n_items; i++)
         free(c->items[i].nodeid);
-        free(c->items[i].path);
+    for (size_t i = 0; i < c->n_programs; i++) {
+        txg_strv_release(&c->programs[i].only);
+        txg_strv_release(&c->programs[i].cases);
     }
+    txg_strv_release(&c->paths);
+    free(c->programs);
     for (size_t i = 0; i < c->n_errors; i++) {
         free(c->errors[i].nodeid);
         free(c->errors[i].text);
@@ -133,17 +138,21 @@ int txg_collection_add_files(struct txg_collection *c, const struct txg_msg_file
     return 0;
 }
 
+void txg_collection_error(struct txg_collection *c, const char *nodeid, const char *text)
+{
+    c->errors = txg_grow(c->errors, c->n_errors, &c->cap_errors, sizeof *c->errors);
+    c->errors[c->n_errors++] =
+        (struct txg_collect_error){.nodeid = txg_xstrdup(nodeid), .text = txg_xstrdup(text)};
+}
+
 __attribute__((format(printf, 2, 3))) static void error(struct run *r, const char *fmt, ...)
 {
-    struct txg_collection *c = r->c;
     char text[TXG_ERR_TEXT_MAX];
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    c->errors = txg_grow(c->errors, c->n_errors, &c->cap_errors, sizeof *c->errors);
-    c->errors[c->n_errors++] =
-        (struct txg_collect_error){.nodeid = txg_xstrdup(r->pattern), .text = txg_xstrdup(text)};
+    txg_collection_error(r->c, r->pattern, text);
 }
 
 static void index_grow(struct index *x)
@@ -183,12 +192,36 @@ static struct slot *index_find(struct index *x, const struct txg_item *items, bo
     }
 }
 
+static void want(struct run *r, struct txg_item *item)
+{
+    if (!item->harness->cases) {
+        if (r->only)
+            error(r, "%s is one test for the harness '%s': it has no case '%s'", item->path,
+                  item->harness->name, r->only);
+        return;
+    }
+    struct txg_program *program = &r->c->programs[item->program];
+    if (r->only)
+        txg_strv_push(&program->only, r->only);
+    else
+        program->whole = true;
+}
+
+static void add_program(struct txg_collection *c, size_t item)
+{
+    c->programs = txg_grow(c->programs, c->n_programs, &c->cap_programs, sizeof *c->programs);
+    c->items[item].program = c->n_programs;
+    c->programs[c->n_programs++] = (struct txg_program){.item = item};
+}
+
 static void add_item(struct run *r, const struct txg_pattern *p, const char *path)
 {
     struct txg_collection *c = r->c;
     struct slot *by_path = index_find(&r->by_path, c->items, false, path);
-    if (by_path->item)
+    if (by_path->item) {
+        want(r, &c->items[by_path->item - 1]);
         return;
+    }
     char *nodeid = txg_pattern_nodeid(p, path);
     struct slot *by_nodeid = index_find(&r->by_nodeid, c->items, true, nodeid);
     if (by_nodeid->item) {
@@ -202,12 +235,16 @@ static void add_item(struct run *r, const struct txg_pattern *p, const char *pat
     const char *harness = c->suites[r->suite].harness;
     const struct txg_harness_ops *ops = txg_harness_find(txg_span_cstr(harness));
     c->items = txg_grow(c->items, c->n_items, &c->cap_items, sizeof *c->items);
+    txg_strv_push(&c->paths, path);
     c->items[c->n_items++] =
         (struct txg_item){.harness = ops ? ops : txg_harness_detect(path, &r->dir),
                           .suite = r->suite,
                           .nodeid = nodeid,
-                          .path = txg_xstrdup(path)};
+                          .path = c->paths.items[c->paths.n - 1]};
     by_path->item = by_nodeid->item = c->n_items;
+    if (c->items[c->n_items - 1].harness->cases)
+        add_program(c, c->n_items - 1);
+    want(r, &c->items[c->n_items - 1]);
     r->by_path.n++;
     r->by_nodeid.n++;
 }
@@ -243,23 +280,27 @@ static void collect_many(struct run *r, const struct txg_pattern *p, bool direct
     txg_find_release(&found);
 }
 
-static void collect_pattern(struct run *r, const struct txg_collect_names *names)
+static void collect_raw(struct run *r, const char *raw, const struct txg_collect_names *names)
 {
     struct txg_pattern p;
     struct txg_err err;
     struct stat st;
-    if (*r->pattern == '\0') {
-        error(r, "an empty path: name a file, a directory or a pattern");
-        return;
-    }
-    if (txg_pattern_init(&p, r->pattern, &r->root, names, &err) < 0) {
+    const char *behind = r->only ? NULL : strstr(raw, "::");
+    if (txg_pattern_init(&p, raw, &r->root, names, &err) < 0) {
         error(r, "%s", err.text);
     } else if (stat(p.literal, &st) != 0) {
-        if (p.magic && (errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG))
+        if (behind && behind > raw && behind[2]) {
+            TXG_AUTOFREE char *file = txg_xstrndup(raw, (size_t)(behind - raw));
+            r->only = behind + 2;
+            collect_raw(r, file, names);
+            r->only = NULL;
+        } else if (p.magic && (errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG))
             collect_many(r, &p, false);
         else
             error(r, "%s: %s%s", p.literal, strerror(errno),
                   errno == ENOENT ? ": is it built, and is this the right directory?" : "");
+    } else if (S_ISDIR(st.st_mode) && r->only) {
+        error(r, "%s is a directory: a case is in a file", p.literal);
     } else if (S_ISDIR(st.st_mode)) {
         collect_many(r, &p, true);
     } else if (txg_find_check(p.literal, &st, &err) < 0) {
@@ -268,6 +309,14 @@ static void collect_pattern(struct run *r, const struct txg_collect_names *names
         add_item(r, &p, p.literal);
     }
     txg_pattern_release(&p);
+}
+
+static void collect_pattern(struct run *r, const struct txg_collect_names *names)
+{
+    if (*r->pattern == '\0')
+        error(r, "an empty path: name a file, a directory or a pattern");
+    else
+        collect_raw(r, r->pattern, names);
 }
 
 void txg_collection_run(struct txg_collection *c, const struct txg_collect_names *names,
@@ -282,12 +331,6 @@ void txg_collection_run(struct txg_collection *c, const struct txg_collect_names
             collect_pattern(&r, names);
         }
         txg_pattern_release(&r.root);
-    }
-    c->digest = TXG_HASH_START;
-    for (size_t i = 0; i < c->n_items; i++) {
-        struct txg_msg_record record = {.suite = (int64_t)c->items[i].suite,
-                                        .nodeid = txg_span_cstr(c->items[i].nodeid)};
-        c->digest = txg_collection_digest(c->digest, &record);
     }
     txg_dir_release(&r.dir);
     free(r.by_path.slots);

@@ -13,8 +13,12 @@
  * what {arch}, {id} and {label} stood for taken out, a path component that was nothing else
  * included: src/worker/pattern.h has the rules. A harness that can list appends `::case`.
  *
- * A file is one test, even if several patterns or suites name it: the first one has it. Two files
- * with the same nodeid are an error; the first one stays.
+ * A file is collected once, even if several patterns or suites name it: the first one has it. Two
+ * files with the same nodeid are an error; the first one stays. `path::case` takes only that case,
+ * or those below it (`path::Suite`); it stands for one file and is no pattern.
+ *
+ * Programs of a harness that can list are listed in between: txg_collection_run() finds them,
+ * src/worker/listing.h runs them, txg_collection_finish() puts their cases in their places.
  */
 #ifndef TXG_WORKER_COLLECT_H
 #define TXG_WORKER_COLLECT_H
@@ -43,8 +47,18 @@ struct txg_suite { /* a copy of what suite{} and files{} said; all owned */
 struct txg_item { /* one test */
     const struct txg_harness_ops *harness;
     size_t suite;
-    char *nodeid; /* owned */
-    char *path;   /* owned: what is executed, absolute */
+    char *nodeid;     /* owned */
+    const char *path; /* what is executed, absolute; borrowed from `paths` */
+    const char *name; /* of the case, borrowed from `programs`; NULL: the program is the test */
+    size_t program;   /* of a case */
+    bool disabled;    /* a case that is skipped without being run */
+};
+
+struct txg_program {       /* one whose cases are listed */
+    size_t item;           /* that stands for it until the collection is finished */
+    struct txg_strv only;  /* names of cases that were asked for; none: all */
+    bool whole;            /* and the whole program was as well */
+    struct txg_strv cases; /* in the order in which they run */
 };
 
 struct txg_collect_error {
@@ -59,6 +73,9 @@ struct txg_collection {
     struct txg_item
         *items; /* sorted within one pattern, in the order of the patterns, no repeats */
     size_t n_items, cap_items;
+    struct txg_strv paths;
+    struct txg_program *programs;
+    size_t n_programs, cap_programs;
     struct txg_collect_error *errors;
     size_t n_errors, cap_errors;
     uint64_t digest;
@@ -77,8 +94,21 @@ struct txg_collect_names { /* what {arch} {id} {label} stand for; NULL or empty:
     const char *arch, *id, *label;
 };
 
-/* Fills items, errors and digest, once. `cwd` is the worker's directory, absolute. */
+/* Fills items, programs and errors, once. `cwd` is the worker's directory, absolute. */
 void txg_collection_run(struct txg_collection *c, const struct txg_collect_names *names,
                         const char *cwd);
+
+/* What program `program` said when it was to list its cases. An error of its own is noted. */
+void txg_collection_take_listing(struct txg_collection *c, size_t program, struct txg_span text);
+
+/* Notes what is wrong with a file; both are dupped. */
+void txg_collection_error(struct txg_collection *c, const char *nodeid, const char *text);
+
+/* It could not be listed. */
+void txg_collection_no_listing(struct txg_collection *c, size_t program, const char *why);
+
+/* Puts the cases of every program in its place, and fills in the digest. `env` is what the tests
+ * will find: it may say that disabled cases are run. */
+void txg_collection_finish(struct txg_collection *c, const struct txg_strv *env);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "src/worker/elf.h"
 #include "src/worker/harness.h"
 
 #define DESCRIPTION_MAX 4096 /* of a .test file; they have four lines */
@@ -54,9 +55,23 @@ static bool described_as_tap(struct txg_dir *dir, const char *path)
            txg_span_is(value_of(text, "Output"), "TAP") && runs(value_of(text, "Exec"), name);
 }
 
+/* NULL: its sections do not say. */
+static const struct txg_harness_ops *linked_with(struct txg_dir *dir, const char *path)
+{
+    const char *name;
+    int at = txg_dir_at(dir, path, &name);
+    int fd = openat(at, name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0)
+        return NULL; /* it may be executed all the same */
+    enum txg_elf_framework framework = txg_elf_framework(fd);
+    close(fd);
+    return framework == TXG_ELF_GTEST ? &txg_harness_gtest : NULL;
+}
+
 const struct txg_harness_ops *txg_harness_detect(const char *path, struct txg_dir *dir)
 {
     if (txg_has_suffix(path, ".t") || txg_has_suffix(path, ".bats") || described_as_tap(dir, path))
         return &txg_harness_tap;
-    return &txg_harness_exec;
+    const struct txg_harness_ops *linked = linked_with(dir, path);
+    return linked ? linked : &txg_harness_exec;
 }

@@ -48,3 +48,23 @@ void txg_environ_add(struct txg_strv *env, const struct txg_msg_workerinput *in)
     if (in->device.len)
         set_span(env, "TXGATE_DEVICE", in->device);
 }
+
+static bool is_one_of(const char *entry, const char *const *names)
+{
+    for (; names && *names; names++) {
+        size_t n = strlen(*names);
+        if (strncmp(entry, *names, n) == 0 && entry[n] == '=')
+            return true;
+    }
+    return false;
+}
+
+char **txg_environ_without(const struct txg_strv *env, const char *const *names)
+{
+    char **out = txg_xcalloc(env->n + 1, sizeof *out);
+    size_t n = 0;
+    for (size_t i = 0; i < env->n; i++)
+        if (!is_one_of(env->items[i], names))
+            out[n++] = env->items[i];
+    return out;
+}

@@ -11,4 +11,8 @@
 /* Appends to `env`, which already holds what comes before. */
 void txg_environ_add(struct txg_strv *env, const struct txg_msg_workerinput *in);
 
+/* The entries without the variables of a NULL-terminated list: an array of the caller's whose
+ * entries are borrowed from `env`. */
+char **txg_environ_without(const struct txg_strv *env, const char *const *names);
+
 #endif

@@ -1,6 +1,8 @@
 /*
- * How one framework's programs are run and judged. A command harness: one process per test, its
- * output and its end are judged by a pure function. One const instance per file in harness/.
+ * How one framework's programs are run and judged. One const instance per file in harness/.
+ *
+ * Where a program is one test, its output and its end are judged by a pure function. A harness with
+ * `cases` can list what is in a program and tells the cases of one process apart while it runs.
  */
 #ifndef TXG_WORKER_HARNESS_H
 #define TXG_WORKER_HARNESS_H
@@ -12,6 +14,7 @@
 #include "src/base/err.h"
 #include "src/base/outcome.h"
 #include "src/base/str.h"
+#include "src/base/strv.h"
 #include "src/worker/dir.h"
 
 struct txg_harness_point {
@@ -64,6 +67,49 @@ void txg_verdict_add_point(struct txg_verdict *v, enum txg_outcome outcome, stru
 /* Appends a line to the text of the newest point, within the same limits. */
 void txg_verdict_add_text(struct txg_verdict *v, struct txg_span line);
 
+/* What a line of output says of the case that runs, or that is to be the next. */
+enum txg_case_sign {
+    TXG_CASE_OUTPUT, /* of a test, or of nobody */
+    TXG_CASE_NOISE,  /* the framework's own talk: not kept */
+    TXG_CASE_STARTS, /* noise; the case starts behind this line */
+    TXG_CASE_ENDS,   /* noise; the case is over: the verdict says how */
+    TXG_CASE_APART   /* noise; what comes from here on belongs to the next case */
+};
+
+struct txg_case_lines { /* one reading of a line */
+    const char *name;   /* of the case that runs, or that is expected next */
+    bool running;
+    struct txg_verdict *over; /* of the case that ended just before, NULL: there is none */
+    struct txg_span line;     /* without newline; the end of it where it is long */
+    /* to be filled in where the case is over */
+    struct txg_verdict *verdict;
+    int64_t duration; /* microseconds as the framework says, -1: it says nothing */
+};
+
+/* Which cases of a program one process is to run. */
+struct txg_case_choice {
+    const char *const *names;   /* wanted, in the order of the listing */
+    size_t n;                   /* > 0 */
+    const struct txg_strv *all; /* of the program */
+};
+
+struct txg_cases_ops {
+    const char *const *list;  /* words that make a program list its cases; NULL-terminated */
+    const char *const *unset; /* variables that would change what is run or said; NULL-terminated */
+    bool announces;           /* it says when a case starts; else one starts where the last ends */
+    /* Appends the names in the order in which they run. -1: that is no listing. */
+    int (*read_list)(struct txg_span text, struct txg_strv *names, struct txg_err *err);
+    /* Is the case skipped without being run? `argv` is the suite's, `envp` that of the tests. */
+    bool (*is_disabled)(const char *name, const struct txg_strv *argv, const struct txg_strv *envp);
+    /* Appends the words that choose a part of `choice` from its front. Returns how many, > 0. */
+    size_t (*choose)(const struct txg_case_choice *choice, struct txg_strv *argv);
+    enum txg_case_sign (*read_line)(void *state, struct txg_case_lines *l);
+    /* The process ended before the case did, or (not `running`) before it began. True: outcome and
+     * reason are set; else the ending alone says what is to be said. May be NULL. */
+    bool (*cut_short)(void *state, bool running, const struct txg_ending *ending,
+                      struct txg_verdict *v);
+};
+
 struct txg_harness_ops {
     const char *name;
     /* Streaming parser of stdout: both NULL for a harness that looks at the ending only. `state`
@@ -71,10 +117,11 @@ struct txg_harness_ops {
     void *(*begin)(void);
     void (*feed)(void *state, const void *data, size_t len);
     /* Judges into an empty verdict. Called exactly once per test, also after a crash or a timeout,
-     * after the last feed. */
+     * after the last feed. NULL with cases. */
     void (*judge)(void *state, const struct txg_ending *ending, struct txg_verdict *out);
     /* Gives back `state`; called also where judge was not. NULL with begin. */
     void (*end)(void *state);
+    const struct txg_cases_ops *cases; /* NULL: a program is one test */
 };
 
 /* By the exit status, as automake's test driver reads it: 0 passed, 77 skipped, 99 error (a hard
@@ -83,6 +130,9 @@ extern const struct txg_harness_ops txg_harness_exec;
 
 /* The Test Anything Protocol on stdout, versions 13 and 14: harness/tap.c. */
 extern const struct txg_harness_ops txg_harness_tap;
+
+/* GoogleTest: harness/gtest.c. */
+extern const struct txg_harness_ops txg_harness_gtest;
 
 /* NULL for a name that is no harness, and for "auto", which txg_harness_detect resolves per file.
  */

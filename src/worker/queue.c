@@ -18,14 +18,37 @@ void txg_queue_push(struct txg_queue *q, int64_t index)
     q->items[q->tail++] = index;
 }
 
-bool txg_queue_pop(struct txg_queue *q, int64_t *index)
+bool txg_queue_peek(struct txg_queue *q, int64_t *index)
 {
-    while (q->head < q->tail) {
-        *index = q->items[q->head++];
+    for (; q->head < q->tail; q->head++) {
+        *index = q->items[q->head];
         if (*index >= 0)
             return true;
     }
     return false;
+}
+
+bool txg_queue_pop(struct txg_queue *q, int64_t *index)
+{
+    bool any = txg_queue_peek(q, index);
+    q->head += any;
+    return any;
+}
+
+void txg_queue_unpop(struct txg_queue *q, const int64_t *indices, size_t n)
+{
+    if (n == 0)
+        return;
+    if (n > q->head) {
+        size_t waiting = q->tail - q->head;
+        int64_t *items = txg_xcalloc(n + waiting, sizeof *items);
+        if (waiting > 0)
+            memcpy(items + n, q->items + q->head, waiting * sizeof *items);
+        free(q->items);
+        *q = (struct txg_queue){.items = items, .head = n, .tail = n + waiting, .cap = n + waiting};
+    }
+    q->head -= n;
+    memcpy(q->items + q->head, indices, n * sizeof *indices);
 }
 
 static bool is_wanted(const struct txg_msg_indices *wanted, int64_t index)

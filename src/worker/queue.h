@@ -18,6 +18,12 @@ struct txg_queue {
 void txg_queue_push(struct txg_queue *q, int64_t index);
 bool txg_queue_pop(struct txg_queue *q, int64_t *index);
 
+/* The next one, which stays. */
+bool txg_queue_peek(struct txg_queue *q, int64_t *index);
+
+/* Puts back in front what was popped and not started. */
+void txg_queue_unpop(struct txg_queue *q, const int64_t *indices, size_t n);
+
 /* Takes back every listed index that waits here; appends what was taken to `taken` (a growing
  * array of ranges, n and cap beside it). */
 void txg_queue_steal(struct txg_queue *q, const struct txg_msg_indices *wanted,

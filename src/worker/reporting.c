@@ -127,9 +127,11 @@ void txg_reporting_test(struct txg_reporting *r, const struct txg_reporting_test
     out->dropped_out = (int64_t)txg_capture_dropped(&child->captures[0]);
     out->dropped_err = (int64_t)txg_capture_dropped(&child->captures[1]);
     out->leaked = (int64_t)child->leaked;
-    out->utime = microseconds(child->usage.ru_utime);
-    out->stime = microseconds(child->usage.ru_stime);
-    out->maxrss = (int64_t)child->usage.ru_maxrss * 1024;
+    if (child->ended && !test->shared) {
+        out->utime = microseconds(child->usage.ru_utime);
+        out->stime = microseconds(child->usage.ru_stime);
+        out->maxrss = (int64_t)child->usage.ru_maxrss * 1024;
+    }
     fill_points(out, v);
     txg_reporting_send(r, &msg);
     free(out->points);

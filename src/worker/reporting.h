@@ -35,6 +35,7 @@ struct txg_reporting_test {
     int64_t index;
     int64_t started, ended; /* microseconds of txg_now */
     bool keep_output;       /* also of a test that passed */
+    bool shared;            /* its process ran or runs others too: its usage is not this test's */
     const struct txg_child *child;
     const struct txg_verdict *verdict;
 };

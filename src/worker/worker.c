@@ -2,21 +2,15 @@
 
 #include "src/worker/worker.h"
 
-#include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/utsname.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "src/worker/child.h"
-#include "src/worker/collect.h"
 #include "src/worker/environ.h"
 #include "src/worker/link.h"
-#include "src/worker/queue.h"
-#include "src/worker/reporting.h"
+#include "src/worker/listing.h"
+#include "src/worker/runner.h"
 #include "src/worker/sweep.h"
 #include "src/worker/wait.h"
 
@@ -31,25 +25,18 @@ struct worker {
     char *cwd;
     char *arch;
     char *id, *label;
-    bool keep_output;
     struct txg_collection collection;
-    bool collected;
+    enum { NOT_COLLECTED, LISTING, COLLECTED } progress;
+    bool want_records;
+    struct txg_listing listing;
     struct txg_queue queue;
     bool shutdown; /* no more is dealt */
     /* The fence: counted from the moment the agent's lease was good for sure. */
     struct txg_liveness times;
     int64_t held_from;
-    /* The test that runs; child.pid 0: none. */
-    struct txg_child child;
-    const struct txg_item *item;
-    int64_t index;
-    void *state; /* of the harness */
-    int64_t started;
-    int64_t term_at, kill_at; /* INT64_MAX: not set */
-    bool timed_out;
-    unsigned turns; /* of the loop since it was looked whether the test has ended */
-    /* -x and --maxfail reach the worker before the controller's word does. */
-    int64_t maxfail, failures;
+    struct txg_child child; /* that runs tests, or is listed; pid 0: none */
+    struct txg_runner runner;
+    unsigned turns; /* of the loop since it was looked whether the child has ended */
 };
 
 static void take_workerinput(struct worker *w, const struct txg_msg_workerinput *in)
@@ -57,8 +44,8 @@ static void take_workerinput(struct worker *w, const struct txg_msg_workerinput 
     txg_environ_add(&w->env, in);
     w->id = txg_xstrndup(in->id.data, in->id.len);
     w->label = txg_xstrndup(in->label.data, in->label.len);
-    w->keep_output = in->keep_output;
-    w->maxfail = in->maxfail;
+    w->runner.keep_output = in->keep_output;
+    w->runner.maxfail = in->maxfail;
     char self[4096];
     ssize_t n = readlink("/proc/self/exe", self, sizeof self);
     struct txg_msg msg = {.type = TXG_MSG_WORKERREADY};
@@ -74,9 +61,20 @@ static void collect(struct worker *w, bool records)
 {
     struct txg_collect_names names = {w->arch, w->id, w->label};
     txg_collection_run(&w->collection, &names, w->cwd);
-    w->collected = true;
+    w->progress = LISTING;
+    w->want_records = records;
+}
+
+/* Programs are listed between pings, not within one message. */
+static void go_on_collecting(struct worker *w)
+{
+    if (w->progress != LISTING || w->child.pid != 0 || w->shutdown ||
+        txg_listing_start(&w->listing, txg_now()))
+        return;
+    txg_collection_finish(&w->collection, &w->env);
+    w->progress = COLLECTED;
     txg_reporting_collect_errors(&w->reporting, &w->collection);
-    txg_reporting_collection(&w->reporting, &w->collection, records);
+    txg_reporting_collection(&w->reporting, &w->collection, w->want_records);
 }
 
 static int queue_ranges(struct worker *w, const struct txg_msg_indices *in, struct txg_err *err)
@@ -115,12 +113,12 @@ static int take_message(struct worker *w, const struct txg_msg *msg, struct txg_
     case TXG_MSG_FILES:
         return txg_collection_add_files(&w->collection, &msg->files, err);
     case TXG_MSG_COLLECT:
-        if (!w->id || w->collected)
+        if (!w->id || w->progress != NOT_COLLECTED)
             break;
         collect(w, msg->collect.records);
         return 0;
     case TXG_MSG_SENDCOLLECTION:
-        if (!w->collected)
+        if (w->progress != COLLECTED)
             break;
         txg_reporting_collection(&w->reporting, &w->collection, true);
         return 0;
@@ -149,6 +147,7 @@ static void answer_ping(struct worker *w, const struct txg_msg_ping *ping)
     txg_mux_send(&w->link.mux, 0, &pong);
     w->times = txg_liveness_scaled(ping->heartbeat);
     w->held_from = txg_now() - ping->age;
+    w->runner.fence = w->held_from + w->times.stop;
 }
 
 static int take_frame(struct worker *w, const struct txg_frame *frame, struct txg_err *err)
@@ -168,79 +167,10 @@ static int take_frame(struct worker *w, const struct txg_frame *frame, struct tx
     return rc;
 }
 
-static void report(struct worker *w, const struct txg_verdict *verdict)
-{
-    w->failures += txg_outcome_is_failure(verdict->outcome);
-    txg_reporting_test(&w->reporting, &(struct txg_reporting_test){.index = w->index,
-                                                                   .started = w->started,
-                                                                   .ended = txg_now(),
-                                                                   .keep_output = w->keep_output,
-                                                                   .child = &w->child,
-                                                                   .verdict = verdict});
-    if (w->item->harness->end)
-        w->item->harness->end(w->state);
-    w->state = NULL;
-    txg_child_clear(&w->child);
-}
-
-static void finish_test(struct worker *w)
-{
-    struct txg_verdict verdict = {0};
-    struct txg_ending ending = {
-        .status = WIFEXITED(w->child.status) ? WEXITSTATUS(w->child.status) : 0,
-        .signal = WIFSIGNALED(w->child.status) ? WTERMSIG(w->child.status) : 0,
-        .timed_out = w->timed_out,
-        .timeout = w->collection.suites[w->item->suite].timeout,
-    };
-    w->item->harness->judge(w->state, &ending, &verdict);
-    report(w, &verdict);
-    txg_verdict_release(&verdict);
-}
-
-static void could_not_start(struct worker *w, const struct txg_err *err)
-{
-    struct txg_verdict verdict = {.outcome = TXG_ERROR};
-    txg_buf_puts(&verdict.reason, err->text);
-    report(w, &verdict);
-    txg_verdict_release(&verdict);
-}
-
-static void start_test(struct worker *w)
-{
-    const struct txg_suite *suite = &w->collection.suites[w->item->suite];
-    struct txg_strv argv = {0};
-    struct txg_err err;
-    txg_strv_push(&argv, w->item->path);
-    txg_strv_copy(&argv, &suite->args);
-    w->state = w->item->harness->begin ? w->item->harness->begin() : NULL;
-    w->timed_out = false;
-    w->term_at = suite->timeout > 0 ? w->started + suite->timeout : INT64_MAX;
-    w->kill_at = INT64_MAX;
-    struct txg_child_command command = {.path = w->item->path,
-                                        .argv = argv.items,
-                                        .envp = w->env.items,
-                                        .cwd = *suite->cwd ? suite->cwd : NULL};
-    if (txg_child_start(&w->child, &command, &err) != 0)
-        could_not_start(w, &err);
-    txg_strv_release(&argv);
-}
-
-static bool may_start(const struct worker *w)
-{
-    bool enough = w->maxfail > 0 && w->failures >= w->maxfail;
-    return w->child.pid == 0 && !enough && txg_now() - w->held_from < w->times.stop;
-}
-
-/* logstart is in the kernel before the test is: whoever kills this worker finds it there. -1: the
- * agent is gone. */
+/* -1: the agent is gone. */
 static int start_next(struct worker *w)
 {
-    while (may_start(w)) {
-        if (!txg_queue_pop(&w->queue, &w->index))
-            return 0;
-        w->item = &w->collection.items[w->index];
-        w->started = txg_now();
-        txg_reporting_logstart(&w->reporting, w->index, w->started);
+    while (w->progress == COLLECTED && txg_runner_take(&w->runner)) {
         if (txg_link_flush(&w->link) != 0)
             return -1;
         while (txg_link_has_unsent(&w->link)) {
@@ -248,35 +178,27 @@ static int start_next(struct worker *w)
             if (poll(&fd, 1, (int)(w->times.kill / 1000)) == 0 || txg_link_flush(&w->link) != 0)
                 return -1;
         }
-        start_test(w);
+        txg_runner_start(&w->runner);
     }
     return 0;
 }
 
 static void check_times(struct worker *w, int64_t now)
 {
-    if (w->child.pid == 0)
-        return;
-    if (now >= w->term_at) {
-        w->term_at = INT64_MAX;
-        w->timed_out = true;
-        w->kill_at = now + w->collection.suites[w->item->suite].grace;
-        txg_child_signal(&w->child, SIGTERM);
-    }
-    if (now >= w->kill_at) {
-        w->kill_at = now + 100000; /* again, should something have been born meanwhile */
-        txg_child_signal(&w->child, SIGKILL);
-    }
+    if (w->progress == COLLECTED)
+        txg_runner_check_times(&w->runner, now);
+    else if (w->child.pid)
+        txg_listing_check_time(&w->listing, now);
 }
 
 static int64_t next_deadline(const struct worker *w)
 {
-    int64_t next = w->held_from + w->times.kill;
-    if (w->child.pid && w->term_at < next)
-        next = w->term_at;
-    if (w->child.pid && w->kill_at < next)
-        next = w->kill_at;
-    return next;
+    int64_t next = w->held_from + w->times.kill, other = INT64_MAX;
+    if (w->progress == COLLECTED)
+        other = txg_runner_deadline(&w->runner);
+    else if (w->child.pid)
+        other = w->listing.kill_at;
+    return other < next ? other : next;
 }
 
 static void wait_for_events(struct worker *w, struct pollfd fds[3])
@@ -306,20 +228,30 @@ static int read_link(struct worker *w)
     return rc < 0 || got < 0 ? -1 : 0;
 }
 
+static void read_child(struct worker *w, int stream)
+{
+    if (w->progress == COLLECTED)
+        txg_runner_read(&w->runner, stream);
+    else
+        txg_child_read(&w->child, stream, txg_listing_feed, &w->listing);
+}
+
 static void watch_child(struct worker *w, const struct pollfd fds[3])
 {
     bool changed = txg_wait_child_changed();
     if (w->child.pid == 0)
         return;
-    void (*feed)(void *, const void *, size_t) = w->item->harness->feed;
     for (int i = 0; i < 2; i++)
         if (fds[1 + i].revents && w->child.fds[i] >= 0)
-            txg_child_read(&w->child, i, feed, w->state);
+            read_child(w, i);
     /* ppoll lets no SIGCHLD in while a pipe is ready: one that a daemon fills never rests. */
     bool silent = w->child.fds[0] < 0 && w->child.fds[1] < 0;
-    bool look = changed || silent || ++w->turns % LOOK_EVERY == 0;
-    if (look && txg_child_reap(&w->child, feed, w->state))
-        finish_test(w);
+    if (!changed && !silent && ++w->turns % LOOK_EVERY != 0)
+        return;
+    if (w->progress == COLLECTED)
+        txg_runner_look(&w->runner);
+    else if (txg_child_reap(&w->child, txg_listing_feed, &w->listing))
+        txg_listing_take(&w->listing);
 }
 
 /* True when all is done and said. */
@@ -346,6 +278,7 @@ static int run(struct worker *w)
 {
     struct pollfd fds[3];
     for (;;) {
+        go_on_collecting(w);
         if (start_next(w) != 0)
             return 1;
         if (is_finished(w))
@@ -378,11 +311,21 @@ int txg_worker_main(const struct txg_worker_config *config)
     w.child.fds[0] = w.child.fds[1] = -1;
     txg_link_init(&w.link, config->fd, config->fd);
     w.reporting = (struct txg_reporting){.mux = &w.link.mux, .channel = config->channel};
+    w.listing = (struct txg_listing){.child = &w.child, .collection = &w.collection, .env = &w.env};
+    w.runner = (struct txg_runner){.child = &w.child,
+                                   .collection = &w.collection,
+                                   .reporting = &w.reporting,
+                                   .queue = &w.queue,
+                                   .env = &w.env,
+                                   .fence = w.held_from + w.times.stop,
+                                   .pace = -1};
     txg_wait_prepare();
     int status = run(&w);
     txg_sweep_all(SWEEP_LIMIT, NULL);
     txg_link_close(&w.link);
     txg_child_release(&w.child);
+    txg_runner_release(&w.runner);
+    txg_buf_release(&w.listing.text);
     txg_queue_release(&w.queue);
     txg_collection_release(&w.collection);
     txg_strv_release(&w.env);

@@ -327,6 +327,79 @@ static void harness_auto(void)
     tree_release(&t);
 }
 
+/* Programs whose cases are listed stand in the middle of those that are one test. */
+static void cases(void)
+{
+    static const struct {
+        const char *files[3], *expected;
+    } rows[] = {
+        {{"tests"}, "tests/a_test::A.a tests/a_test::A.b tests/a_test::AB.c tests/b_test::A.a"},
+        {{"tests/b_test", "tests/a_test::A.b"}, "tests/b_test::A.a tests/a_test::A.b"},
+        {{"tests/a_test::A"}, "tests/a_test::A.a tests/a_test::A.b"},
+        {{"tests/a_test::A.b", "tests/a_test::AB", "tests/a_test::A.b"},
+         "tests/a_test::A.b tests/a_test::AB.c"},
+        {{"tests/a_test::A.b", "tests/a_test"},
+         "tests/a_test::A.a tests/a_test::A.b tests/a_test::AB.c"},
+        {{"tests/a_test::A.z"}, "!it has no case 'A.z': `txgate list` shows its 3 cases"},
+        {{"tests/z_test::A"},
+         "!@/tests/z_test: No such file or directory: is it built, and is this "
+         "the right directory?"},
+        {{"tests::A"}, "!@/tests is a directory: a case is in a file"},
+    };
+    struct tree t;
+    tree_init(&t);
+    tree_add(&t, "tests/a_test", 0755, "");
+    tree_add(&t, "tests/b_test", 0755, "");
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct txg_collection c = {0};
+        char got[8192];
+        add_suite(&c, "", "gtest");
+        for (size_t k = 0; k < 3 && rows[i].files[k]; k++)
+            add_file(&c, rows[i].files[k]);
+        txg_collection_run(&c, &names, t.path);
+        for (size_t k = 0; k < c.n_programs; k++)
+            txg_collection_take_listing(&c, k,
+                                        strstr(c.items[c.programs[k].item].path, "a_test")
+                                            ? TXG_SPAN("A.\n  a\n  b\nAB.\n  c\n")
+                                            : TXG_SPAN("A.\n  a\n"));
+        txg_collection_finish(&c, &(struct txg_strv){0});
+        describe(&c, &t, got, sizeof got);
+        CU_ASSERT_STRING_EQUAL(got, rows[i].expected);
+        if (strcmp(got, rows[i].expected) != 0)
+            printf("\n  got  %s\n  want %s\n", got, rows[i].expected);
+        txg_collection_release(&c);
+    }
+    tree_release(&t);
+}
+
+/* A case of a program that is one test, and a listing that can't be one. */
+static void no_cases(void)
+{
+    struct tree t;
+    struct txg_collection c = {0};
+    char got[8192];
+    tree_init(&t);
+    tree_add(&t, "a_test", 0755, "");
+    tree_add(&t, "one", 0755, "");
+    tree_add(&t, "x::y", 0755, "");
+    add_suite(&c, "", "gtest");
+    add_file(&c, "a_test");
+    add_suite(&c, "", "exec");
+    add_file(&c, "one::A.b");
+    add_file(&c, "x::y"); /* a file that is called so */
+    txg_collection_run(&c, &names, t.path);
+    CU_ASSERT_EQUAL(c.n_programs, 1);
+    txg_collection_take_listing(&c, 0, TXG_SPAN("A.\n  b\n  b\n"));
+    txg_collection_finish(&c, &(struct txg_strv){0});
+    describe(&c, &t, got, sizeof got);
+    CU_ASSERT_STRING_EQUAL(got,
+                           "one x::y!@/one is one test for the harness 'exec': it has no case "
+                           "'A.b'!could not be listed with --gtest_list_tests (harness gtest): "
+                           "two cases are called A.b");
+    txg_collection_release(&c);
+    tree_release(&t);
+}
+
 static void digest(void)
 {
     struct tree t;
@@ -337,6 +410,7 @@ static void digest(void)
     add_suite(&c, "", "exec");
     add_file(&c, "other/t");
     txg_collection_run(&c, &names, t.path);
+    txg_collection_finish(&c, &(struct txg_strv){0});
     uint64_t expected = TXG_HASH_START;
     for (int64_t i = 0; i < 2; i++) {
         struct txg_msg_record r = {.suite = i,
@@ -346,6 +420,7 @@ static void digest(void)
     CU_ASSERT_EQUAL(c.digest, expected);
     txg_collection_release(&c);
     txg_collection_run(&c, &names, t.path);
+    txg_collection_finish(&c, &(struct txg_strv){0});
     CU_ASSERT_EQUAL(c.digest, TXG_HASH_START);
     txg_collection_release(&c);
     tree_release(&t);
@@ -364,8 +439,8 @@ static void messages(void)
                                   .grace = 6,
                                   .cwd = TXG_SPAN("w")};
     CU_ASSERT_EQUAL(txg_collection_add_suite(&c, &suite, &err), -1);
-    CU_ASSERT_STRING_EQUAL(err.text, "suite 0: unknown harness 'tpa': known are auto, exec, tap; "
-                                     "did you mean tap?");
+    CU_ASSERT_STRING_EQUAL(err.text, "suite 0: unknown harness 'tpa': known are auto, exec, tap, "
+                                     "gtest; did you mean tap?");
     CU_ASSERT_EQUAL(err.code, TXG_E_USAGE);
     suite.harness = TXG_SPAN("");
     CU_ASSERT_EQUAL(txg_collection_add_suite(&c, &suite, &err), -1);
@@ -462,6 +537,8 @@ int main(int argc, char **argv)
         {"values are literal", values_are_literal},
         {"repeats and conflicts", repeats_and_conflicts},
         {"harness auto", harness_auto},
+        {"cases", cases},
+        {"no cases", no_cases},
         {"digest", digest},
         {"messages", messages},
         {"faults of directories", faults_of_directories},

@@ -1,0 +1,142 @@
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "src/worker/collect.h"
+
+static const char *nodeid_of(const struct txg_collection *c, size_t program)
+{
+    return c->items[c->programs[program].item].nodeid;
+}
+
+void txg_collection_no_listing(struct txg_collection *c, size_t program, const char *why)
+{
+    const struct txg_item *item = &c->items[c->programs[program].item];
+    char text[TXG_ERR_TEXT_MAX];
+    snprintf(text, sizeof text, "could not be listed with %s (harness %s): %s",
+             item->harness->cases->list[0], item->harness->name, why);
+    txg_collection_error(c, item->nodeid, text);
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* A name that stands there twice could not be told apart: the second one goes. */
+static void drop_repeats(struct txg_collection *c, size_t program)
+{
+    struct txg_strv *cases = &c->programs[program].cases;
+    char **sorted = txg_xcalloc(cases->n, sizeof *sorted);
+    size_t repeats = 0;
+    memcpy(sorted, cases->items, cases->n * sizeof *sorted);
+    qsort(sorted, cases->n, sizeof *sorted, by_bytes);
+    for (size_t i = 1; i < cases->n; i++) {
+        if (strcmp(sorted[i - 1], sorted[i]) != 0)
+            continue;
+        TXG_AUTOFREE char *why = txg_xasprintf("two cases are called %s", sorted[i]);
+        txg_collection_no_listing(c, program, why);
+        repeats++;
+    }
+    if (repeats > 0)
+        txg_strv_release(cases);
+    free(sorted);
+}
+
+void txg_collection_take_listing(struct txg_collection *c, size_t program, struct txg_span text)
+{
+    struct txg_program *p = &c->programs[program];
+    struct txg_err err;
+    if (c->items[p->item].harness->cases->read_list(text, &p->cases, &err) != 0) {
+        txg_strv_release(&p->cases);
+        txg_collection_no_listing(c, program, err.text);
+    } else if (p->cases.n > 1) {
+        drop_repeats(c, program);
+    }
+}
+
+/* `wanted` is the name of a case, or of what it is a part of: Suite of Suite.Case, /a of /a/b. */
+static bool is_below(const char *name, const char *wanted)
+{
+    size_t n = strlen(wanted);
+    return strncmp(name, wanted, n) == 0 &&
+           (name[n] == '\0' || name[n] == '.' || name[n] == '/' || wanted[n - 1] == '/');
+}
+
+static bool is_wanted(const struct txg_program *p, const char *name)
+{
+    for (size_t i = 0; i < p->only.n; i++)
+        if (is_below(name, p->only.items[i]))
+            return true;
+    return p->whole;
+}
+
+static void check_wanted(struct txg_collection *c, size_t program)
+{
+    const struct txg_program *p = &c->programs[program];
+    for (size_t i = 0; i < p->only.n && p->cases.n > 0; i++) {
+        bool found = false;
+        for (size_t k = 0; k < p->cases.n && !found; k++)
+            found = is_below(p->cases.items[k], p->only.items[i]);
+        if (found)
+            continue;
+        TXG_AUTOFREE char *text = txg_xasprintf(
+            "it has no case '%s': `txgate list` shows its %zu cases", p->only.items[i], p->cases.n);
+        txg_collection_error(c, nodeid_of(c, program), text);
+    }
+}
+
+struct items {
+    struct txg_item *items;
+    size_t n, cap;
+};
+
+static void push(struct items *to, struct txg_item item)
+{
+    to->items = txg_grow(to->items, to->n, &to->cap, sizeof *to->items);
+    to->items[to->n++] = item;
+}
+
+static void expand(struct txg_collection *c, struct txg_item *item, const struct txg_strv *env,
+                   struct items *to)
+{
+    const struct txg_program *p = &c->programs[item->program];
+    const struct txg_cases_ops *ops = item->harness->cases;
+    check_wanted(c, item->program);
+    for (size_t i = 0; i < p->cases.n; i++) {
+        struct txg_item one = *item;
+        one.name = p->cases.items[i];
+        if (!is_wanted(p, one.name))
+            continue;
+        one.nodeid = txg_xasprintf("%s::%s", item->nodeid, one.name);
+        one.disabled =
+            ops->is_disabled && ops->is_disabled(one.name, &c->suites[item->suite].args, env);
+        push(to, one);
+    }
+    free(item->nodeid);
+}
+
+void txg_collection_finish(struct txg_collection *c, const struct txg_strv *env)
+{
+    struct items all = {0};
+    for (size_t i = 0; i < c->n_items && c->n_programs > 0; i++) {
+        if (c->items[i].harness->cases)
+            expand(c, &c->items[i], env, &all);
+        else
+            push(&all, c->items[i]);
+    }
+    if (c->n_programs > 0) {
+        free(c->items);
+        c->items = all.items;
+        c->n_items = all.n;
+        c->cap_items = all.cap;
+    }
+    c->digest = TXG_HASH_START;
+    for (size_t i = 0; i < c->n_items; i++) {
+        struct txg_msg_record record = {.suite = (int64_t)c->items[i].suite,
+                                        .nodeid = txg_span_cstr(c->items[i].nodeid)};
+        c->digest = txg_collection_digest(c->digest, &record);
+    }
+}

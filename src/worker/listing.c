@@ -1,0 +1,95 @@
+#include "config.h"
+
+#include "src/worker/listing.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "src/worker/environ.h"
+
+bool txg_listing_start(struct txg_listing *l, int64_t now)
+{
+    struct txg_collection *c = l->collection;
+    for (; l->next < c->n_programs; l->next++) {
+        const struct txg_item *item = &c->items[c->programs[l->next].item];
+        const struct txg_suite *suite = &c->suites[item->suite];
+        const struct txg_cases_ops *ops = item->harness->cases;
+        struct txg_err err;
+        struct txg_strv argv = {0};
+        txg_strv_push(&argv, item->path);
+        txg_strv_copy(&argv, &suite->args);
+        for (const char *const *word = ops->list; *word; word++)
+            txg_strv_push(&argv, *word);
+        char **envp = txg_environ_without(l->env, ops->unset);
+        struct txg_child_command command = {.path = item->path,
+                                            .argv = argv.items,
+                                            .envp = envp,
+                                            .cwd = *suite->cwd ? suite->cwd : NULL};
+        l->late = l->large = false;
+        l->kill_at = now + TXG_LISTING_LIMIT;
+        int rc = txg_child_start(l->child, &command, &err);
+        free(envp);
+        txg_strv_release(&argv);
+        if (rc == 0)
+            return true;
+        txg_collection_no_listing(c, l->next, err.text);
+    }
+    return false;
+}
+
+void txg_listing_feed(void *listing, const void *data, size_t len)
+{
+    struct txg_listing *l = listing;
+    l->large |= len > TXG_LISTING_MAX - txg_buf_len(&l->text);
+    if (!l->large)
+        txg_buf_append(&l->text, data, len);
+}
+
+/* The first line of what it complained of. */
+static void complain(struct txg_listing *l, const char *what)
+{
+    struct txg_buf *said = &l->child->captures[1].head;
+    if (txg_buf_len(said) == 0)
+        said = &l->child->captures[0].head;
+    const char *text = txg_buf_cstr(said);
+    TXG_AUTOFREE char *why =
+        txg_xasprintf("%s%s%.*s", what, *text ? ": " : "", (int)strcspn(text, "\r\n"), text);
+    txg_collection_no_listing(l->collection, l->next, why);
+}
+
+void txg_listing_take(struct txg_listing *l)
+{
+    char what[80];
+    int status = l->child->status;
+    if (l->late)
+        snprintf(what, sizeof what, "no end after %d s", (int)(TXG_LISTING_LIMIT / 1000000));
+    else if (WIFSIGNALED(status))
+        snprintf(what, sizeof what, "signal %d (%s)", WTERMSIG(status),
+                 strsignal(WTERMSIG(status)));
+    else if (WEXITSTATUS(status) != 0)
+        snprintf(what, sizeof what, "exit status %d", WEXITSTATUS(status));
+    else if (l->large)
+        snprintf(what, sizeof what, "more than %u bytes", TXG_LISTING_MAX);
+    else
+        what[0] = '\0';
+    if (what[0])
+        complain(l, what);
+    else
+        txg_collection_take_listing(l->collection, l->next,
+                                    txg_span(txg_buf_data(&l->text), txg_buf_len(&l->text)));
+    txg_buf_release(&l->text);
+    txg_child_clear(l->child);
+    l->next++;
+}
+
+void txg_listing_check_time(struct txg_listing *l, int64_t now)
+{
+    if (now < l->kill_at)
+        return;
+    l->late = true;
+    l->kill_at = now + 100000; /* again, should something have been born meanwhile */
+    txg_child_signal(l->child, SIGKILL);
+}

@@ -1,0 +1,36 @@
+/*
+ * Lists the programs of a collection: each is run once with the words that make its framework list
+ * its cases, one after the other, with a deadline.
+ */
+#ifndef TXG_WORKER_LISTING_H
+#define TXG_WORKER_LISTING_H
+
+#include "src/worker/child.h"
+#include "src/worker/collect.h"
+
+#define TXG_LISTING_LIMIT INT64_C(30000000) /* microseconds that one program has for it */
+#define TXG_LISTING_MAX   (256u << 20)      /* bytes of one listing */
+
+struct txg_listing {
+    struct txg_child *child; /* borrowed */
+    struct txg_collection *collection;
+    const struct txg_strv *env;
+    struct txg_buf text; /* of the program that runs */
+    size_t next;         /* program */
+    int64_t kill_at;
+    bool late, large;
+};
+
+/* Starts the next program that is to be listed. False: all are. */
+bool txg_listing_start(struct txg_listing *l, int64_t now);
+
+/* What the child wrote to stdout. */
+void txg_listing_feed(void *listing, const void *data, size_t len);
+
+/* The child has ended: its words are read. */
+void txg_listing_take(struct txg_listing *l);
+
+/* Kills a program that takes too long. */
+void txg_listing_check_time(struct txg_listing *l, int64_t now);
+
+#endif
