@@ -34,7 +34,7 @@ static const struct {
     bool is_built;
 } harnesses[] = {
     {"auto", true},  {"exec", true},   {"tap", true},     {"gtest", true},
-    {"glib", false}, {"cunit", false}, {"pytest", false},
+    {"glib", true}, {"cunit", false}, {"pytest", false},
 };
 enum { N_HARNESSES = sizeof harnesses / sizeof *harnesses };
 

@@ -64,7 +64,7 @@ static const struct definition {
     {OPT_FLEET, ALL, 0, "fleet", "FILE",
      "instead of $TXGATE_FLEET or the fleet.yaml beside txgate.yaml"},
     {OPT_HARNESS, BOTH, 0, "harness", "NAME",
-     "how the FILES are run and judged: auto (default), exec, tap, gtest"},
+     "how the FILES are run and judged: auto (default), exec, tap, gtest, glib"},
     {OPT_EXITFIRST, TXG_FOR_RUN, 'x', "exitfirst", NULL, "stop at the first failure"},
     {OPT_MAXFAIL, TXG_FOR_RUN, 0, "maxfail", "N", "stop after N failures"},
     {OPT_TIMEOUT, TXG_FOR_RUN, 0, "timeout", "TIME",

@@ -15,7 +15,8 @@ void txg_collection_no_listing(struct txg_collection *c, size_t program, const c
 {
     const struct txg_item *item = &c->items[c->programs[program].item];
     char text[TXG_ERR_TEXT_MAX];
-    snprintf(text, sizeof text, "could not be listed with %s (harness %s): %s",
+    snprintf(text, sizeof text,
+             "could not be listed with %s (harness %s; exec runs it as one test): %s",
              item->harness->cases->list[0], item->harness->name, why);
     txg_collection_error(c, item->nodeid, text);
 }

@@ -65,13 +65,17 @@ static const struct txg_harness_ops *linked_with(struct txg_dir *dir, const char
         return NULL; /* it may be executed all the same */
     enum txg_elf_framework framework = txg_elf_framework(fd);
     close(fd);
-    return framework == TXG_ELF_GTEST ? &txg_harness_gtest : NULL;
+    if (framework == TXG_ELF_GTEST)
+        return &txg_harness_gtest;
+    return framework == TXG_ELF_GLIB ? &txg_harness_glib : NULL;
 }
 
 const struct txg_harness_ops *txg_harness_detect(const char *path, struct txg_dir *dir)
 {
-    if (txg_has_suffix(path, ".t") || txg_has_suffix(path, ".bats") || described_as_tap(dir, path))
+    if (txg_has_suffix(path, ".t") || txg_has_suffix(path, ".bats"))
         return &txg_harness_tap;
     const struct txg_harness_ops *linked = linked_with(dir, path);
-    return linked ? linked : &txg_harness_exec;
+    if (linked)
+        return linked;
+    return described_as_tap(dir, path) ? &txg_harness_tap : &txg_harness_exec;
 }

@@ -134,18 +134,22 @@ extern const struct txg_harness_ops txg_harness_tap;
 /* GoogleTest: harness/gtest.c. */
 extern const struct txg_harness_ops txg_harness_gtest;
 
+/* GLib's g_test_run: harness/glib.c. */
+extern const struct txg_harness_ops txg_harness_glib;
+
 /* NULL for a name that is no harness, and for "auto", which txg_harness_detect resolves per file.
  */
 const struct txg_harness_ops *txg_harness_find(struct txg_span name);
 
 /*
- * What "auto" stands for: from the name and what stands beside it, never by running the file. Never
- * NULL. First rule first:
+ * What "auto" stands for: from the file and what stands beside it, never by running it. Never NULL.
+ * First rule first:
  *   1. the name ends in `.t` (perl, and all who follow it) or `.bats`: tap
- *   2. beside the file stands `<path>.test`, a description of GNOME's installed tests, that says
+ *   2. an ELF file that was linked with a framework (src/worker/elf.h): gtest, glib
+ *   3. beside the file stands `<path>.test`, a description of GNOME's installed tests, that says
  *      Type=session and Output=TAP, and whose Exec= ends in this program without arguments of its
  *      own (with `--tap` behind it, it is the argument that makes it speak TAP): tap
- *   3. everything else, be it ELF or script: exec. A script that may source a TAP library is not
+ *   4. everything else, be it ELF or script: exec. A script that may source a TAP library is not
  *      guessed; say `harness: tap` for it.
  * `dir` is the caller's memory of where it looked last.
  */

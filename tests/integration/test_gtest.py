@@ -160,7 +160,8 @@ def test_a_program_that_is_none(txgate, script):
     script("shout", "echo this is no listing; exit 3\n")
     result = txgate.run("--harness", "gtest", "shout")
     assert result.code == 1, result
-    assert "could not be listed with --gtest_list_tests (harness gtest): exit status 3" in result.out
+    assert "could not be listed with --gtest_list_tests (harness gtest; exec runs it as one test): " \
+        "exit status 3" in result.out
     script("runs", "echo '[==========] Running 1 test from 1 test suite.'\n")
     result = txgate.run("--harness", "gtest", "runs")
     assert "it ran its tests when it was to list them" in result.out, result

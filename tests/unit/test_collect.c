@@ -392,10 +392,10 @@ static void no_cases(void)
     txg_collection_take_listing(&c, 0, TXG_SPAN("A.\n  b\n  b\n"));
     txg_collection_finish(&c, &(struct txg_strv){0});
     describe(&c, &t, got, sizeof got);
-    CU_ASSERT_STRING_EQUAL(got,
-                           "one x::y!@/one is one test for the harness 'exec': it has no case "
-                           "'A.b'!could not be listed with --gtest_list_tests (harness gtest): "
-                           "two cases are called A.b");
+    CU_ASSERT_STRING_EQUAL(got, "one x::y!@/one is one test for the harness 'exec': it has no case "
+                                "'A.b'!could not be listed with --gtest_list_tests (harness gtest; "
+                                "exec runs it as one test): "
+                                "two cases are called A.b");
     txg_collection_release(&c);
     tree_release(&t);
 }
@@ -440,7 +440,7 @@ static void messages(void)
                                   .cwd = TXG_SPAN("w")};
     CU_ASSERT_EQUAL(txg_collection_add_suite(&c, &suite, &err), -1);
     CU_ASSERT_STRING_EQUAL(err.text, "suite 0: unknown harness 'tpa': known are auto, exec, tap, "
-                                     "gtest; did you mean tap?");
+                                     "gtest, glib; did you mean tap?");
     CU_ASSERT_EQUAL(err.code, TXG_E_USAGE);
     suite.harness = TXG_SPAN("");
     CU_ASSERT_EQUAL(txg_collection_add_suite(&c, &suite, &err), -1);

@@ -1,5 +1,7 @@
 #include "config.h"
 
+#include <arpa/inet.h>
+#include <elf.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -106,6 +108,107 @@ static void by_description(void)
     tree_release(&t);
 }
 
+struct part {
+    const char *bytes;
+    size_t len;
+};
+
+#define PART(s) ((struct part){(s), sizeof(s) - 1})
+
+/* A program of three sections, of which only the bytes count. */
+static void add_elf(const struct tree *t, bool wide, struct part dynstr, struct part rodata)
+{
+    static const char names[] = "\0.dynstr\0.rodata\0.shstrtab";
+    const struct part parts[4] = {{NULL, 0}, dynstr, rodata, {names, sizeof names}};
+    static const uint32_t name_at[4] = {0, 1, 9, 17};
+    char path[PATH_MAX * 2];
+    Elf64_Ehdr eh64 = {.e_shoff = sizeof eh64, .e_shentsize = sizeof(Elf64_Shdr), .e_shnum = 4};
+    Elf32_Ehdr eh32 = {.e_shoff = sizeof eh32, .e_shentsize = sizeof(Elf32_Shdr), .e_shnum = 4};
+    const unsigned char ident[] = {0177,
+                                   'E',
+                                   'L',
+                                   'F',
+                                   wide ? ELFCLASS64 : ELFCLASS32,
+                                   htons(1) == 1 ? ELFDATA2MSB : ELFDATA2LSB};
+    memcpy(eh64.e_ident, ident, sizeof ident);
+    memcpy(eh32.e_ident, ident, sizeof ident);
+    eh64.e_shstrndx = eh32.e_shstrndx = 3;
+    snprintf(path, sizeof path, "%s/prog", t->path);
+    FILE *f = fopen(path, "w");
+    CU_ASSERT_FATAL(f != NULL);
+    fwrite(wide ? (void *)&eh64 : (void *)&eh32, wide ? sizeof eh64 : sizeof eh32, 1, f);
+    size_t at = wide ? sizeof eh64 + 4 * sizeof(Elf64_Shdr) : sizeof eh32 + 4 * sizeof(Elf32_Shdr);
+    for (int i = 0; i < 4; i++) {
+        Elf64_Shdr sh64 = {.sh_name = name_at[i],
+                           .sh_type = SHT_PROGBITS,
+                           .sh_offset = at,
+                           .sh_size = parts[i].len};
+        Elf32_Shdr sh32 = {.sh_name = name_at[i],
+                           .sh_type = SHT_PROGBITS,
+                           .sh_offset = (uint32_t)at,
+                           .sh_size = (uint32_t)parts[i].len};
+        fwrite(wide ? (void *)&sh64 : (void *)&sh32, wide ? sizeof sh64 : sizeof sh32, 1, f);
+        at += parts[i].len;
+    }
+    for (int i = 1; i < 4; i++)
+        fwrite(parts[i].bytes, 1, parts[i].len, f);
+    fclose(f);
+    chmod(path, 0755);
+}
+
+static void by_linking(void)
+{
+    static const struct {
+        struct part dynstr, rodata;
+        const char *harness;
+    } rows[] = {
+        {PART("\0libc.so.6\0puts"), PART("--gtest_list_tests@D"), "exec"},
+        {PART("\0_ZSt4cout"), PART("  @G--gtest_list_tests@D\n"), "gtest"},
+        {PART("\0_ZSt4cout"), PART("--gtest_list_tests is what I look for"), "exec"},
+        {PART(""), PART("  @G--gtest_list_tests@D\n"), "gtest"}, /* linked statically */
+        {PART("\0_ZN7testing14InitGoogleTestEPiPPc"), PART(""), "gtest"},
+        {PART("\0x\0_ZN7testing8internal23MakeAndRegisterTestInfoEPKc"), PART(""), "gtest"},
+        {PART("\0g_test_init\0g_test_run\0"), PART(""), "glib"},
+        {PART("\0g_test_run_suite\0"), PART(""), "exec"},
+        {PART("\0my_g_test_run\0"), PART(""), "exec"},
+    };
+    struct tree t;
+    tree_init(&t);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        for (int wide = 0; wide < 2; wide++) {
+            add_elf(&t, wide, rows[i].dynstr, rows[i].rodata);
+            CU_ASSERT_STRING_EQUAL(detect(&t, "prog"), rows[i].harness);
+        }
+    }
+    /* what a name says comes first, what stands beside it last */
+    tree_add(&t, "prog.test", 0644, TAP_TEST("prog"));
+    CU_ASSERT_STRING_EQUAL(detect(&t, "prog"), "tap");
+    add_elf(&t, true, rows[6].dynstr, rows[6].rodata);
+    CU_ASSERT_STRING_EQUAL(detect(&t, "prog"), "glib");
+    tree_release(&t);
+}
+
+/* Sections that point anywhere are no reason to stumble. */
+static void broken_elf(void)
+{
+    struct tree t;
+    char path[PATH_MAX * 2];
+    tree_init(&t);
+    snprintf(path, sizeof path, "%s/prog", t.path);
+    for (size_t at = 16; at < 400; at++) {
+        add_elf(&t, true, PART("\0g_test_run\0"), PART("x"));
+        FILE *f = fopen(path, "r+");
+        CU_ASSERT_FATAL(f != NULL);
+        fseek(f, (long)at, SEEK_SET);
+        fputc(0xff, f);
+        fclose(f);
+        detect(&t, "prog");
+        CU_ASSERT_EQUAL(truncate(path, (off_t)at), 0);
+        detect(&t, "prog");
+    }
+    tree_release(&t);
+}
+
 /* A pipe in the place of a description must not hold up who looks at it. */
 static void never_blocks(void)
 {
@@ -124,6 +227,8 @@ int main(int argc, char **argv)
         {"by file", by_file},
         {"directories", directories},
         {"by description", by_description},
+        {"by linking", by_linking},
+        {"broken elf", broken_elf},
         {"never blocks", never_blocks},
         {0},
     };
