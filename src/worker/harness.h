@@ -94,6 +94,8 @@ struct txg_case_choice {
 };
 
 struct txg_cases_ops {
+    /* Appends what listing and running have in common. May be NULL. */
+    void (*prepare)(struct txg_strv *argv);
     const char *const *list;  /* words that make a program list its cases; NULL-terminated */
     const char *const *unset; /* variables that would change what is run or said; NULL-terminated */
     bool announces;           /* it says when a case starts; else one starts where the last ends */

@@ -21,6 +21,8 @@ bool txg_listing_start(struct txg_listing *l, int64_t now)
         struct txg_strv argv = {0};
         txg_strv_push(&argv, item->path);
         txg_strv_copy(&argv, &suite->args);
+        if (ops->prepare)
+            ops->prepare(&argv);
         for (const char *const *word = ops->list; *word; word++)
             txg_strv_push(&argv, *word);
         char **envp = txg_environ_without(l->env, ops->unset);

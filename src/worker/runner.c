@@ -132,6 +132,8 @@ void txg_runner_start(struct txg_runner *r)
     struct txg_err err;
     txg_strv_push(&argv, r->item->path);
     txg_strv_copy(&argv, &suite_of(r)->args);
+    if (harness->cases && harness->cases->prepare)
+        harness->cases->prepare(&argv);
     if (harness->cases)
         choose(r, &argv);
     char **envp = txg_environ_without(r->env, harness->cases ? harness->cases->unset : NULL);

@@ -47,6 +47,9 @@ def test_every_way_to_end(txgate, outcomes, all_ways, tx, dist):
     result = txgate.run("--tx", tx, "--dist", dist, "--timeout", "1", "--jsonl", "run.jsonl", all_ways)
     assert result.code == 1, result
     found = by_case(outcomes(txgate.cwd / "run.jsonl"))
+    # A name that the seed is part of: the same in every process and on every gateway.
+    (random,) = found.keys() - EXPECTED.keys()
+    assert random.startswith("/random/seed:") and found.pop(random).outcome == "passed", found
     assert found.keys() == EXPECTED.keys(), result
     for case, (outcome, reason) in EXPECTED.items():
         assert found[case].outcome == outcome, (case, found[case], result)

@@ -31,6 +31,15 @@ static void end(void *state)
     free(g);
 }
 
+/* Names may hold a random number: the same seed gives every process and gateway the same ones. */
+static void prepare(struct txg_strv *argv)
+{
+    for (size_t i = 1; i < argv->n; i++)
+        if (txg_has_prefix(argv->items[i], "--seed"))
+            return;
+    txg_strv_push(argv, "--seed=R02S00000000000000000000000000000000");
+}
+
 /* A path a line, with comments between them. */
 static int read_list(struct txg_span text, struct txg_strv *names, struct txg_err *err)
 {
@@ -169,7 +178,8 @@ static bool cut_short(void *state, bool running, const struct txg_ending *ending
 
 static const char *const list[] = {"-l", NULL};
 
-static const struct txg_cases_ops cases = {.list = list,
+static const struct txg_cases_ops cases = {.prepare = prepare,
+                                           .list = list,
                                            .read_list = read_list,
                                            .choose = choose,
                                            .read_line = read_line,

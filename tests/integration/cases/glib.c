@@ -73,6 +73,9 @@ int main(int argc, char **argv)
     g_test_add_func("/bad/exits", exits);
     g_test_add_func("/bad/segfaults", segfaults);
     g_test_add_func("/bad/hangs", hangs);
+    char *random = g_strdup_printf("/random/seed:%d", g_test_rand_int());
+    g_test_add_func(random, passes);
+    g_free(random);
     g_test_add_func("/last", passes);
     return g_test_run();
 }
