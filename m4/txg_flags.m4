@@ -71,11 +71,12 @@ AC_DEFUN([TXG_ARG_STATIC_WORKER], [
     AC_ARG_ENABLE([static-worker],
         [AS_HELP_STRING([--enable-static-worker], [link txgate-worker statically])],
         [], [enable_static_worker=no])
-    # Its size is what a slow link to a board waits for: no unwind tables, no gaps between segments.
+    # Its size is what a slow link to a board waits for: no unwind tables, no gaps between segments,
+    # no page of padding that RELRO needs (64 KiB of it on aarch64).
     AS_IF([test "x$enable_static_worker" = xyes], [
         m4_foreach_w([flag], [-fno-unwind-tables -fno-asynchronous-unwind-tables -fno-pie],
             [TXG_ADD_CFLAG(flag)])
-        TXG_LDFLAGS="$TXG_LDFLAGS -no-pie -Wl,-z,noseparate-code -Wl,--build-id=none"
+        TXG_LDFLAGS="$TXG_LDFLAGS -no-pie -Wl,-z,noseparate-code,-z,norelro,-z,common-page-size=64 -Wl,--build-id=none"
     ])
     AM_CONDITIONAL([STATIC_WORKER], [test "x$enable_static_worker" = xyes])
 ])

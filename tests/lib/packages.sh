@@ -7,7 +7,8 @@ libmsgpack-dev libmxml-dev libssh-dev"
 # To test it as well.
 CHECK_PACKAGES="git xz-utils libcunit1-dev python3 python3-pytest python3-venv clang libclang-rt-dev clang-format
 valgrind musl-tools shellcheck busybox-static openssh-server openssh-client dropbear-bin g++ libgtest-dev
-libglib2.0-dev"
+libglib2.0-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-arm-linux-gnueabihf
+libc6-dev-armhf-cross qemu-user-static"
 
 # Real programs for `make check-long`.
 LONG_PACKAGES="dbus-tests libglib2.0-tests json-glib-tools libjson-glib-1.0-0 perl"
