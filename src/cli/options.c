@@ -31,6 +31,7 @@ enum option_id {
     OPT_TIMEOUT,
     OPT_HEARTBEAT,
     OPT_CONNECT_TIMEOUT,
+    OPT_COLLECT_TIMEOUT,
     OPT_ACCEPT_NEW_HOST_KEYS,
     OPT_RSYNCDIR,
     OPT_VERBOSE,
@@ -69,6 +70,8 @@ static const struct definition {
     {OPT_MAXFAIL, TXG_FOR_RUN, 0, "maxfail", "N", "stop after N failures"},
     {OPT_TIMEOUT, TXG_FOR_RUN, 0, "timeout", "TIME",
      "of one test: TERM, and KILL 5 s later; 30, 1.5, 250ms, 2m; 0 is none"},
+    {OPT_COLLECT_TIMEOUT, BOTH, 0, "collect-timeout", "TIME",
+     "for a gateway to collect its tests (default 10m); 0 is none"},
     {OPT_MAX_WORKER_RESTART, TXG_FOR_RUN, 0, "max-worker-restart", "N",
      "crashed gateways replaced at most (default: 4 for each gateway)"},
     {OPT_REQUIRE_GATEWAYS, BOTH, 0, "require-gateways", "all|any",
@@ -251,6 +254,8 @@ static int apply(const struct definition *d, const char *value, struct txg_optio
     case OPT_RSYNCDIR:
         txg_strv_push(&o->rsyncdirs, value);
         return 0;
+    case OPT_COLLECT_TIMEOUT:
+        return take_duration(d, value, true, &o->collect_timeout, err);
     case OPT_ACCEPT_NEW_HOST_KEYS:
         o->accept_new_host_keys = true;
         return 0;
@@ -412,6 +417,7 @@ int txg_options_parse(int argc, char **argv, enum txg_command_set command, struc
                                 .timeout = -1,
                                 .heartbeat = -1,
                                 .connect_timeout = -1,
+                                .collect_timeout = -1,
                                 .durations = -1};
     if (parse_environment(argv[0], command, out, err) != 0)
         return -1;

@@ -35,6 +35,7 @@ struct txg_options {
     int64_t timeout;         /* microseconds, -1 */
     int64_t heartbeat;       /* microseconds, -1 */
     int64_t connect_timeout; /* microseconds, -1 */
+    int64_t collect_timeout; /* microseconds, -1 */
     bool accept_new_host_keys;
     struct txg_strv rsyncdirs;
     int verbosity;

@@ -13,6 +13,7 @@
 
 #define DEFAULT_HEARTBEAT       INT64_C(2000000)
 #define DEFAULT_CONNECT_TIMEOUT INT64_C(30000000)
+#define DEFAULT_COLLECT         INT64_C(600000000)
 #define DEFAULT_RESTARTS        4 /* for each gateway, as xdist's -n */
 
 /* Beside this program (a build tree), else where `make install` puts it. */
@@ -92,6 +93,7 @@ static void choose_limits(const struct txg_options *o, struct txg_plan *p)
     p->heartbeat = o->heartbeat > 0   ? o->heartbeat
                    : c->heartbeat > 0 ? c->heartbeat
                                       : DEFAULT_HEARTBEAT;
+    p->collect_timeout = o->collect_timeout >= 0 ? o->collect_timeout : DEFAULT_COLLECT;
     p->connect_timeout = o->connect_timeout > 0   ? o->connect_timeout
                          : c->connect_timeout > 0 ? c->connect_timeout
                                                   : DEFAULT_CONNECT_TIMEOUT;

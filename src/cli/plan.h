@@ -28,6 +28,7 @@ struct txg_plan {
     bool strict_collection;
     int64_t heartbeat; /* microseconds */
     int64_t connect_timeout;
+    int64_t collect_timeout; /* microseconds; 0: none */
     bool accept_new_host_keys;
 };
 

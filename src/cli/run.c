@@ -209,6 +209,7 @@ static struct txg_session *new_session(const struct txg_run_config *config, int6
         .maxfail = plan->maxfail,
         .max_restarts = plan->max_restarts,
         .maxschedchunk = plan->maxschedchunk,
+        .collect_timeout = plan->collect_timeout,
         .require_all = plan->require_all,
         .collect_only = config->collect_only,
         .strict_collection = plan->strict_collection,

@@ -3,6 +3,7 @@
 #include "src/session/collection.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct txg_tests *txg_tests_new(void)
 {
@@ -96,15 +97,21 @@ static void make_room(struct txg_catalog *c, size_t more)
         *slot_of(c, txg_catalog_nodeid(c, i)) = i + 1;
 }
 
+/* As if the last collection had never come: its own tests have no numbers any more. */
+static void take_back(struct txg_catalog *c, size_t n_tests)
+{
+    c->n_tests = n_tests;
+    memset(c->slots, 0, c->n_slots * sizeof *c->slots);
+    for (size_t i = 0; i < n_tests; i++)
+        *slot_of(c, txg_catalog_nodeid(c, i)) = i + 1;
+}
+
 int txg_catalog_add(struct txg_catalog *c, struct txg_tests *tests, struct txg_err *err)
 {
     make_room(c, tests->n);
     size_t before = c->n_tests;
     tests->ids = txg_xcalloc(tests->n, sizeof *tests->ids);
-    c->collections = txg_grow(c->collections, c->n, &c->cap, sizeof *c->collections);
-    c->collections[c->n++] = tests;
-    unsigned char *seen = txg_xcalloc(before, 1);
-    int rc = 0;
+    TXG_AUTOFREE char *seen = txg_xcalloc(before, 1);
     for (size_t i = 0; i < tests->n; i++) {
         size_t *slot = slot_of(c, txg_tests_nodeid(tests, i));
         if (*slot == 0) {
@@ -112,16 +119,19 @@ int txg_catalog_add(struct txg_catalog *c, struct txg_tests *tests, struct txg_e
             c->tests[c->n_tests] = (struct txg_catalog_test){tests, i};
             *slot = ++c->n_tests;
         } else if (*slot > before || seen[*slot - 1]) {
-            rc = txg_err_set(err, TXG_E_PROTO, "collection: '%.*s' stands in it twice",
-                             TXG_FMT(txg_tests_nodeid(tests, i)));
-            break;
+            txg_err_set(err, TXG_E_PROTO, "collection: '%.*s' stands in it twice",
+                        TXG_FMT(txg_tests_nodeid(tests, i)));
+            take_back(c, before);
+            txg_tests_free(tests);
+            return -1;
         } else {
             seen[*slot - 1] = 1;
         }
         tests->ids[i] = *slot - 1;
     }
-    free(seen);
-    return rc;
+    c->collections = txg_grow(c->collections, c->n, &c->cap, sizeof *c->collections);
+    c->collections[c->n++] = tests;
+    return 0;
 }
 
 void txg_catalog_release(struct txg_catalog *c)

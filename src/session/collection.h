@@ -45,8 +45,8 @@ struct txg_catalog {
 /* Borrowed, or NULL: nobody sent such a collection yet. */
 struct txg_tests *txg_catalog_find(const struct txg_catalog *c, size_t count, uint64_t digest);
 
-/* Takes a complete collection and numbers its tests. -1: a nodeid stands in it twice; no
- * gateway may use it. */
+/* Takes a complete collection and numbers its tests. -1: a nodeid stands in it twice; it is freed,
+ * and nothing is changed. */
 int txg_catalog_add(struct txg_catalog *c, struct txg_tests *tests, struct txg_err *err);
 struct txg_span txg_catalog_nodeid(const struct txg_catalog *c, size_t number);
 size_t txg_catalog_suite(const struct txg_catalog *c, size_t number);

@@ -1,6 +1,7 @@
 /*
- * What the files of the session share: session.c is its life, messages.c what workers say,
- * outcome.c what became of each test, deal.c what schedulers may do. Nobody else includes this.
+ * What the files of the session share: session.c is its life, messages.c what workers say, down.c
+ * what follows when one dies, outcome.c what became of each test, deal.c what schedulers may do,
+ * end.c deadlines and the end. Nobody else includes this.
  */
 #ifndef TXG_SESSION_CORE_H
 #define TXG_SESSION_CORE_H
@@ -29,7 +30,7 @@ struct txg_session {
     size_t counts[TXG_OUTCOMES];
     size_t collect_errors, failures, gateways_failed;
     long restarts;
-    size_t stillborn; /* gateways in a row that died before they had collected */
+    unsigned *stillborn; /* [origin]: its gateways in a row that died before their first test */
     unsigned interrupts;
     bool internal_error, limited; /* limited: --maxfail was reached */
     int64_t give_up_at;           /* after the second Ctrl-C; INT64_MAX */
@@ -50,6 +51,10 @@ struct txg_span txg_session_format(struct txg_session *s, const char *fmt, ...)
 void txg_session_report_text(struct txg_session *s, enum txg_event_type type,
                              const struct txg_node *node, struct txg_span text);
 
+struct txg_node *txg_session_add_node(struct txg_session *s, size_t origin,
+                                      const struct txg_gateway_info *replaces);
+void txg_session_close(struct txg_session *s, struct txg_node *node);
+
 /* A gateway said what it cannot have meant: it is no longer believed, and closed. */
 void txg_session_fault(struct txg_session *s, struct txg_node *node, const char *text);
 
@@ -60,11 +65,22 @@ void txg_session_stop(struct txg_session *s, struct txg_span why);
 void txg_session_collected(struct txg_session *s, struct txg_node *node,
                            const struct txg_tests *tests);
 
+/* The barrier: dealing begins when every gateway that was started has spoken. */
+void txg_session_maybe_begin(struct txg_session *s);
+
+/* down.c */
+void txg_session_down(struct txg_session *s, struct txg_node *node,
+                      const struct txg_node_event *event);
+
+/* end.c. Last of all in each event: who is to go, who is late, and whether the run is over. */
+#define TXG_GOODBYE INT64_C(10000000) /* microseconds: for a gateway to end that holds nothing */
+void txg_session_look(struct txg_session *s);
+
 /* messages.c */
 void txg_session_take_message(struct txg_session *s, struct txg_node *node,
                               const struct txg_msg *msg);
 
-/* outcome.c. Once, when all initial collections are there. */
+/* outcome.c. Once, when the collections are there, or no more can come. */
 void txg_session_number_outcomes(struct txg_session *s);
 struct txg_event *txg_session_report_test(struct txg_session *s, enum txg_event_type type,
                                           const struct txg_node *node, size_t number);

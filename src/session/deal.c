@@ -68,6 +68,7 @@ static void send_held(struct txg_deal *d, struct txg_node *node, size_t from)
     size_t n = 0, count = h->tail - from;
     if (count == 0)
         return;
+    node->retired = false;
     struct txg_msg_range *ranges = txg_session_keep(d->session, txg_xcalloc(count, sizeof *ranges));
     for (size_t i = from; i < h->tail; i++) {
         int64_t index = (int64_t)h->items[i];
@@ -117,6 +118,12 @@ void txg_deal_send_rest(struct txg_deal *d, struct txg_node *node)
         sent++;
     }
     send_held(d, node, node->held.tail - sent);
+}
+
+void txg_deal_retire(struct txg_deal *d, struct txg_node *node)
+{
+    (void)d;
+    node->retired = true;
 }
 
 void txg_deal_shutdown(struct txg_deal *d, struct txg_node *node)

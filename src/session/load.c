@@ -16,7 +16,7 @@ static void check(struct txg_deal *d, struct txg_node *node, int64_t duration)
     if (!txg_deal_is_live(node) || node->shutting)
         return;
     if (!txg_deal_has_work(d, node)) {
-        txg_deal_shutdown(d, node);
+        txg_deal_retire(d, node);
         return;
     }
     size_t pending = txg_pending_count(&d->pending), live = txg_deal_live(d);
@@ -52,7 +52,7 @@ static void begin(struct txg_deal *d)
     } while (few && dealt);
     for (size_t i = 0; i < d->n_nodes; i++)
         if (txg_deal_is_live(d->nodes[i]) && !txg_deal_has_work(d, d->nodes[i]))
-            txg_deal_shutdown(d, d->nodes[i]);
+            txg_deal_retire(d, d->nodes[i]);
 }
 
 static void node_ready(struct txg_deal *d, struct txg_node *node)

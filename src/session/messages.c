@@ -81,7 +81,8 @@ static void take_logstart(struct txg_session *s, struct txg_node *node,
         txg_session_fault(s, node, "it started a test that is not its next one");
         return;
     }
-    node->running = true;
+    node->running = node->worked = true;
+    s->stillborn[node->origin] = 0;
     txg_session_report_test(s, TXG_EVENT_TEST_START, node,
                             txg_session_number(s, node, h->items[h->head]));
 }
@@ -149,6 +150,7 @@ static void take_unscheduled(struct txg_session *s, struct txg_node *node,
 {
     if (!follows(s, node, msg->seq))
         return;
+    node->stealing = false;
     for (size_t i = 0; i < msg->n_ranges; i++) {
         for (int64_t k = 0; k < msg->ranges[i].count; k++) {
             size_t index = (size_t)(msg->ranges[i].first + k);

@@ -19,6 +19,14 @@ enum txg_node_state {
     TXG_NODE_DEAD
 };
 
+enum txg_wait { /* what a gateway must do next, by itself and soon */
+                TXG_WAIT_NONE,
+                TXG_WAIT_COLLECTION,
+                TXG_WAIT_START,  /* of the next test it holds */
+                TXG_WAIT_GIVING, /* what steal asked for */
+                TXG_WAIT_END     /* after shutdown */
+};
+
 struct txg_held { /* indices of its own collection, first sent first */
     size_t *items;
     size_t head, tail, cap;
@@ -33,12 +41,16 @@ struct txg_node {
     const struct txg_tests *tests; /* its collection, once complete */
     bool asked;                    /* sendcollection was sent */
     struct txg_held held;
-    bool running;      /* held's front has sent logstart */
-    int64_t seq;       /* of its last message that carried one */
-    bool shutting;     /* shutdown was sent */
-    bool finished;     /* workerfinished came */
-    bool closing;      /* CLOSE was asked for */
-    int64_t silent_at; /* when it must have ended; INT64_MAX: no such time */
+    bool running;  /* held's front has sent logstart */
+    bool stealing; /* steal was sent and is not answered */
+    int64_t seq;   /* of its last message that carried one */
+    bool worked;   /* it has started a test */
+    bool retired;  /* nothing is left for it, unless another dies */
+    bool shutting; /* shutdown was sent */
+    bool finished; /* workerfinished came */
+    bool closing;  /* CLOSE was asked for */
+    enum txg_wait waits;
+    int64_t silent_at; /* when what it is waited for must have come; INT64_MAX: no such time */
 };
 
 void txg_held_push(struct txg_held *h, size_t index);

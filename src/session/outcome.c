@@ -38,8 +38,10 @@ static void leave_out(struct txg_session *s)
 void txg_session_number_outcomes(struct txg_session *s)
 {
     if (s->config.dist == TXG_DIST_EACH) {
+        for (size_t i = 0; i < s->n_nodes; i++) /* of several on one board, the last */
+            if (s->nodes[i]->tests)
+                s->lanes[s->nodes[i]->origin] = s->nodes[i]->tests;
         for (size_t i = 0; i < s->config.n_gateways; i++) {
-            s->lanes[i] = s->nodes[i]->tests;
             s->lane_starts[i] = s->n_outcomes;
             s->n_outcomes += s->lanes[i] ? s->lanes[i]->n : 0;
         }

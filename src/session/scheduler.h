@@ -55,7 +55,11 @@ bool txg_deal_has_work(const struct txg_deal *d, const struct txg_node *node);
 /* `each`: everything of the node's lane that has no outcome and that nobody holds. */
 void txg_deal_send_rest(struct txg_deal *d, struct txg_node *node);
 
-/* No more is dealt to it. */
+/* Nothing is left for the node now: it is shut down as soon as no other gateway holds a test that
+ * could come back and nothing is pending that it may run. */
+void txg_deal_retire(struct txg_deal *d, struct txg_node *node);
+
+/* No more is dealt to it, whatever happens. */
 void txg_deal_shutdown(struct txg_deal *d, struct txg_node *node);
 
 #endif

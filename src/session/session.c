@@ -9,9 +9,6 @@
 
 #include "src/session/core.h"
 
-#define GOODBYE   INT64_C(10000000) /* for a gateway to end after shutdown, idle; microseconds */
-#define STILLBORN 3                 /* gateways in a row that die before they have collected */
-
 const char *const txg_dist_names[] = {"each", "load", NULL};
 
 static const struct txg_scheduler_ops *const schedulers[] = {&txg_scheduler_each,
@@ -91,8 +88,8 @@ static void decide_needs(struct txg_session *s)
     }
 }
 
-static struct txg_node *add_node(struct txg_session *s, size_t origin,
-                                 const struct txg_gateway_info *replaces)
+struct txg_node *txg_session_add_node(struct txg_session *s, size_t origin,
+                                      const struct txg_gateway_info *replaces)
 {
     struct txg_node *node = txg_xcalloc(1, sizeof *node);
     node->id = txg_xasprintf("gw%zu", s->n_nodes);
@@ -126,6 +123,7 @@ struct txg_session *txg_session_new(const struct txg_session_config *config, int
     s->scheduler = schedulers[config->dist];
     s->deal.session = s;
     s->deal.maxschedchunk = config->maxschedchunk ? config->maxschedchunk : SIZE_MAX;
+    s->stillborn = txg_xcalloc(config->n_gateways, sizeof *s->stillborn);
     s->lanes = txg_xcalloc(config->n_gateways, sizeof *s->lanes);
     s->lane_starts = txg_xcalloc(config->n_gateways, sizeof *s->lane_starts);
     struct txg_event *e = txg_session_report(s, TXG_EVENT_RUN_START, NULL);
@@ -134,7 +132,7 @@ struct txg_session *txg_session_new(const struct txg_session_config *config, int
     e->run.gateways = config->n_gateways;
     e->run.wall = config->wall;
     for (size_t i = 0; i < config->n_gateways; i++)
-        txg_session_report(s, TXG_EVENT_GATEWAY_START, add_node(s, i, NULL));
+        txg_session_report(s, TXG_EVENT_GATEWAY_START, txg_session_add_node(s, i, NULL));
     return s;
 }
 
@@ -162,6 +160,7 @@ void txg_session_free(struct txg_session *s)
     free(s->gateways);
     free(s->suites);
     free(s->allowed);
+    free(s->stillborn);
     free(s->lanes);
     free(s->lane_starts);
     free(s->outcomes);
@@ -175,7 +174,7 @@ const struct txg_command *txg_session_next(struct txg_session *s)
     return s->next_command < s->n_commands ? &s->commands[s->next_command++] : NULL;
 }
 
-static void close_node(struct txg_session *s, struct txg_node *node)
+void txg_session_close(struct txg_session *s, struct txg_node *node)
 {
     if (node->closing || node->state == TXG_NODE_DEAD)
         return;
@@ -188,7 +187,7 @@ void txg_session_fault(struct txg_session *s, struct txg_node *node, const char 
     txg_session_report_text(
         s, TXG_EVENT_WARNING, node,
         txg_session_format(s, "%s broke the protocol and is closed: %s", node->id, text));
-    close_node(s, node);
+    txg_session_close(s, node);
 }
 
 void txg_session_stop(struct txg_session *s, struct txg_span why)
@@ -202,7 +201,7 @@ void txg_session_stop(struct txg_session *s, struct txg_span why)
         if (node->state == TXG_NODE_DEAD)
             continue;
         if (node->state == TXG_NODE_STARTING) {
-            close_node(s, node);
+            txg_session_close(s, node);
             continue;
         }
         size_t first = node->held.head + node->running;
@@ -214,6 +213,7 @@ void txg_session_stop(struct txg_session *s, struct txg_span why)
             struct txg_command *c = txg_session_command(s, TXG_COMMAND_SEND);
             c->gateway = node->info.number;
             c->msg.type = TXG_MSG_STEAL;
+            node->stealing = true;
             c->msg.indices.ranges = ranges;
             c->msg.indices.n_ranges = n;
         }
@@ -221,9 +221,9 @@ void txg_session_stop(struct txg_session *s, struct txg_span why)
     }
 }
 
-static bool is_initial_ready(const struct txg_node *node)
+static bool has_spoken(const struct txg_node *node)
 {
-    return node->state == TXG_NODE_COLLECTED || node->state == TXG_NODE_DEAD;
+    return txg_deal_is_live(node) || node->state == TXG_NODE_DEAD;
 }
 
 /* xdist's text; what differs is said in counts, the lists are one `txgate list` away. */
@@ -258,12 +258,12 @@ static void shutdown_all(struct txg_session *s)
 }
 
 /* The barrier: dealing begins when every gateway that was asked for has spoken. */
-static void maybe_begin(struct txg_session *s)
+void txg_session_maybe_begin(struct txg_session *s)
 {
     if (s->progress != TXG_WAITING)
         return;
     for (size_t i = 0; i < s->n_nodes; i++)
-        if (!is_initial_ready(s->nodes[i]))
+        if (!has_spoken(s->nodes[i]))
             return;
     txg_session_number_outcomes(s);
     s->progress = TXG_DEALING;
@@ -288,10 +288,9 @@ void txg_session_collected(struct txg_session *s, struct txg_node *node,
 {
     node->tests = tests;
     node->state = TXG_NODE_COLLECTED;
-    s->stillborn = 0;
     txg_session_report(s, TXG_EVENT_GATEWAY_COLLECTED, node)->collected.count = tests->n;
     if (s->progress == TXG_WAITING) {
-        maybe_begin(s);
+        txg_session_maybe_begin(s);
         return;
     }
     if (s->progress != TXG_DEALING) {
@@ -309,100 +308,6 @@ void txg_session_collected(struct txg_session *s, struct txg_node *node,
     s->scheduler->node_ready(&s->deal, node);
 }
 
-/* What ran when its gateway died: blamed on the worker, or on the host that was lost. */
-static void blame(struct txg_session *s, struct txg_node *node, const struct txg_node_event *event)
-{
-    size_t number = txg_session_number(s, node, node->held.items[node->held.head]);
-    struct txg_event_result result = {.outcome = TXG_CRASHED, .start = -1, .status = -1};
-    node->running = false;
-    node->held.head++;
-    if (s->interrupts > 1) {
-        result.outcome = TXG_NOT_RUN;
-        result.reason = TXG_SPAN("interrupted while it ran");
-    } else if (event->down == TXG_DOWN_LOST) {
-        result.outcome = TXG_LOST;
-        result.reason = txg_session_format(s, "host of '%s' was lost while running it: %.*s",
-                                           node->id, TXG_FMT(event->reason));
-    } else {
-        result.reason = txg_session_format(s, "worker '%s' crashed while running it: %.*s",
-                                           node->id, TXG_FMT(event->reason));
-    }
-    txg_session_settle(s, node, number, &result);
-}
-
-static bool wants_replacement(struct txg_session *s, const struct txg_node *node)
-{
-    if (s->progress != TXG_DEALING)
-        return false;
-    if (node->tests && txg_held_count(&node->held) == 0 &&
-        (s->config.dist == TXG_DIST_EACH || txg_pending_count(&s->deal.pending) == 0))
-        return false; /* nothing is left for it to do */
-    if (s->stillborn >= STILLBORN)
-        return false;
-    if (s->config.max_restarts >= 0 && s->restarts >= s->config.max_restarts) {
-        txg_session_report_text(
-            s, TXG_EVENT_WARNING, node,
-            s->config.max_restarts == 0
-                ? txg_session_format(s, "worker %s crashed and worker restarting disabled",
-                                     node->id)
-                : txg_session_format(s, "maximum crashed workers reached: %ld",
-                                     s->config.max_restarts));
-        return false;
-    }
-    return true;
-}
-
-static void give_back_held(struct txg_session *s, struct txg_node *node)
-{
-    if (s->config.dist != TXG_DIST_EACH)
-        for (size_t i = node->held.head; i < node->held.tail; i++)
-            txg_pending_push(&s->deal.pending, txg_session_number(s, node, node->held.items[i]));
-    node->held.head = node->held.tail = 0;
-}
-
-static void node_down(struct txg_session *s, struct txg_node *node,
-                      const struct txg_node_event *event)
-{
-    bool expected = node->finished && !node->running && txg_held_count(&node->held) == 0 &&
-                    (event->down == TXG_DOWN_ENDED || node->shutting);
-    bool before_collection = node->state != TXG_NODE_COLLECTED;
-    bool before_ready = node->state == TXG_NODE_STARTING;
-    bool asked_for = node->closing && (s->interrupts > 0 || s->progress == TXG_STOPPING);
-    node->state = TXG_NODE_DEAD;
-    if (expected || asked_for) {
-        if (node->running)
-            blame(s, node, event);
-        give_back_held(s, node);
-        maybe_begin(s);
-        return;
-    }
-    if (event->down == TXG_DOWN_LOST || before_collection)
-        s->gateways_failed++;
-    s->stillborn = before_collection ? s->stillborn + 1 : 0;
-    if (node->running)
-        blame(s, node, event);
-    bool replace = wants_replacement(s, node);
-    give_back_held(s, node);
-    struct txg_node *next = replace ? add_node(s, node->origin, &node->info) : NULL;
-    struct txg_event *e = txg_session_report(s, TXG_EVENT_GATEWAY_DOWN, node);
-    e->down.reason = event->reason;
-    e->down.lost = event->down == TXG_DOWN_LOST;
-    e->down.before_ready = before_ready;
-    e->down.replacement = next ? &next->info : NULL;
-    if (next) {
-        s->restarts++;
-        txg_session_report(s, TXG_EVENT_GATEWAY_START, next);
-        struct txg_command *c = txg_session_command(s, TXG_COMMAND_REPLACE);
-        c->gateway = next->info.number;
-        c->replaces = node->info.number;
-    }
-    if (s->progress == TXG_WAITING && s->config.require_all)
-        txg_session_stop(s, txg_session_format(s, "gateway %s could not start", node->id));
-    maybe_begin(s);
-    if (s->progress == TXG_DEALING)
-        s->scheduler->node_gone(&s->deal, node);
-}
-
 static void interrupt(struct txg_session *s)
 {
     s->interrupts++;
@@ -411,68 +316,9 @@ static void interrupt(struct txg_session *s)
                          TXG_SPAN("interrupted: running tests may finish; once more kills them"));
     if (s->interrupts < 2)
         return;
-    s->give_up_at = s->now + GOODBYE;
+    s->give_up_at = s->now + TXG_GOODBYE;
     for (size_t i = 0; i < s->n_nodes; i++)
-        close_node(s, s->nodes[i]);
-}
-
-static int exit_code(const struct txg_session *s)
-{
-    if (s->internal_error)
-        return 3;
-    if (s->interrupts || s->limited)
-        return 2;
-    if (s->failures || s->collect_errors)
-        return 1;
-    if (s->gateways_failed || s->counts[TXG_LOST] || s->counts[TXG_NOT_RUN])
-        return 6;
-    if (s->total == 0)
-        return 5;
-    return 0;
-}
-
-/* Every collected test is accounted for, then the run is over. */
-static void finish(struct txg_session *s)
-{
-    s->progress = TXG_OVER;
-    if (!s->config.collect_only)
-        txg_session_settle_rest(s);
-    struct txg_event *e = txg_session_report(s, TXG_EVENT_RUN_FINISH, NULL);
-    memcpy(e->finish.outcomes, s->counts, sizeof s->counts);
-    e->finish.collect_errors = s->collect_errors;
-    e->finish.gateways_failed = s->gateways_failed;
-    e->finish.exit_code = exit_code(s);
-    txg_session_command(s, TXG_COMMAND_FINISH)->exit_code = exit_code(s);
-}
-
-/* A gateway that was told to end and holds nothing has a limited time to do so. */
-static void watch_goodbyes(struct txg_session *s, bool *alive)
-{
-    *alive = false;
-    for (size_t i = 0; i < s->n_nodes; i++) {
-        struct txg_node *node = s->nodes[i];
-        if (node->state == TXG_NODE_DEAD)
-            continue;
-        *alive = true;
-        bool idle = node->shutting && txg_held_count(&node->held) == 0;
-        if (!idle || node->closing)
-            node->silent_at = INT64_MAX;
-        else if (node->silent_at == INT64_MAX)
-            node->silent_at = s->now + GOODBYE;
-        else if (s->now >= node->silent_at)
-            close_node(s, node);
-    }
-}
-
-/* The run is over when no gateway lives, or when nobody is waited for any longer. */
-static void settle_end(struct txg_session *s)
-{
-    bool alive;
-    if (s->progress == TXG_OVER)
-        return;
-    watch_goodbyes(s, &alive);
-    if (!alive || s->now >= s->give_up_at)
-        finish(s);
+        txg_session_close(s, s->nodes[i]);
 }
 
 void txg_session_event(struct txg_session *s, int64_t now, const struct txg_node_event *event)
@@ -490,19 +336,10 @@ void txg_session_event(struct txg_session *s, int64_t now, const struct txg_node
     if (event->type == TXG_NODE_MESSAGE && !node->closing)
         txg_session_take_message(s, node, event->msg);
     else if (event->type == TXG_NODE_DOWN)
-        node_down(s, node, event);
+        txg_session_down(s, node, event);
     else if (event->type == TXG_NODE_INTERRUPT)
         interrupt(s);
-    settle_end(s);
-}
-
-int64_t txg_session_deadline(const struct txg_session *s)
-{
-    int64_t next = s->give_up_at;
-    for (size_t i = 0; i < s->n_nodes; i++)
-        if (s->nodes[i]->state != TXG_NODE_DEAD && s->nodes[i]->silent_at < next)
-            next = s->nodes[i]->silent_at;
-    return s->progress == TXG_OVER ? INT64_MAX : next;
+    txg_session_look(s);
 }
 
 void txg_session_list(const struct txg_session *s,

@@ -49,11 +49,12 @@ struct txg_session_config {
     const struct txg_session_suite *suites;
     size_t n_suites;
     const char *testrunuid;
-    int64_t wall;         /* microseconds since 1970 at the start: handed on in RUN_START */
-    size_t maxfail;       /* 0: no limit */
-    long max_restarts;    /* --max-worker-restart; -1: no limit */
-    size_t maxschedchunk; /* 0: no cap */
-    bool require_all;     /* --require-gateways all: one that can't start ends the run */
+    int64_t wall;            /* microseconds since 1970 at the start: handed on in RUN_START */
+    size_t maxfail;          /* 0: no limit */
+    long max_restarts;       /* --max-worker-restart; -1: no limit */
+    size_t maxschedchunk;    /* 0: no cap */
+    int64_t collect_timeout; /* microseconds from workerready to the collection; 0: no limit */
+    bool require_all;        /* --require-gateways all: one that can't start ends the run */
     bool collect_only;
     bool strict_collection; /* other than `each`: different collections end the run */
 };

@@ -7,11 +7,13 @@
 
 #include "src/base/str.h"
 
-static const struct txg_session_gateway gateways[16];
+static struct txg_session_gateway gateways[16];
 static const struct txg_session_suite suites[1];
 
 struct txg_session_config drive_config(enum txg_dist dist, size_t n_gateways)
 {
+    for (size_t i = 0; i < n_gateways; i++)
+        gateways[i].spec = "popen";
     return (struct txg_session_config){.dist = dist,
                                        .gateways = gateways,
                                        .n_gateways = n_gateways,

@@ -185,7 +185,7 @@ static void frames_in_every_chunking(void)
             size_t left = txg_buf_len(&all) - at;
             txg_buf_append(&in, txg_buf_data(&all) + at, left < chunk ? left : chunk);
             while (txg_execnet_next(&in, &f, NULL) == 1) {
-                CU_ASSERT_EQUAL(f.type, TXG_EXECNET_DATA + seen % 3);
+                CU_ASSERT_EQUAL((int)f.type, (int)TXG_EXECNET_DATA + seen % 3);
                 CU_ASSERT_EQUAL(f.channel, 1 + 2 * (seen % 3));
                 CU_ASSERT(txg_span_is(f.payload, payloads[seen % 3]));
                 seen++;

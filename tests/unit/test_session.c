@@ -33,15 +33,16 @@ static void load_deals_as_xdist(void)
     drive_pass(&d, 0, 4);
     expect(&d, "start gw0 e; gw0 e passed; gw0 runtests 7");
     drive_pass(&d, 1, 3);
-    expect(&d, "start gw1 d; gw1 d passed; gw1 shutdown");
+    expect(&d, "start gw1 d; gw1 d passed");
     drive_pass(&d, 1, 5);
-    drive_finished(&d, 1);
-    expect(&d, "start gw1 f; gw1 f passed");
+    expect(&d, "start gw1 f; gw1 f passed"); /* it stays, should gw0 die */
     drive_pass(&d, 0, 6);
     expect(&d, "start gw0 g; gw0 g passed; gw0 shutdown");
     drive_pass(&d, 0, 7);
+    expect(&d, "start gw0 h; gw0 h passed; gw1 shutdown");
     drive_finished(&d, 0);
-    expect(&d, "start gw0 h; gw0 h passed; finish 0");
+    drive_finished(&d, 1);
+    expect(&d, "finish 0");
     drive_release(&d);
 }
 
@@ -110,7 +111,7 @@ static void tests_are_known_by_name_not_by_place(void)
     drive_collect(&d, 1, "dcbx"); /* c and d are 1 and 0 there, x is nowhere else */
     expect(&d,
            "gw1 sendcollection; collected gw1 4; scheduling LoadScheduling 5; gw0 runtests 0+2; "
-           "gw1 runtests 1 0; gw0 shutdown");
+           "gw1 runtests 1 0");
     drive_pass(&d, 0, 0);
     drive_pass(&d, 1, 1);
     expect(&d, "start gw0 a; gw0 a passed; start gw1 c; gw1 c passed; gw1 runtests 3");
@@ -232,6 +233,94 @@ static void what_a_gateway_cannot_have_meant(void)
     drive_message(&d, 0, &msg);
     drive_message(&d, 0, &finish);
     expect_closed(&d, "collection: 'a' stands in it twice");
+
+    config = drive_config(TXG_DIST_LOAD, 2);
+    drive_begin(&d, &config);
+    drive_message(&d, 1, &msg);
+    drive_message(&d, 1, &finish);
+    drive_take(&d);
+    drive_message(&d, 0, &msg); /* it is not known by its digest now either */
+    drive_message(&d, 0, &finish);
+    expect_closed(&d, "collection: 'a' stands in it twice");
+}
+
+static void survivors_take_what_the_dead_held(void)
+{
+    struct drive d;
+    struct txg_session_config config = drive_config(TXG_DIST_LOAD, 2);
+    config.max_restarts = 0;
+    drive_begin(&d, &config);
+    drive_collect(&d, 0, "abcd");
+    drive_collect(&d, 1, "abcd");
+    drive_pass(&d, 0, 0);
+    drive_pass(&d, 0, 1);
+    drive_start(&d, 1, 2);
+    drive_take(&d);
+    drive_down(&d, 1, TXG_DOWN_CRASHED);
+    expect(&d, "gw1 c crashed; gw0 runtests 3; down gw1");
+    drive_pass(&d, 0, 3);
+    drive_finished(&d, 0);
+    expect(&d, "start gw0 d; gw0 d passed; gw0 shutdown; finish 1");
+    drive_release(&d);
+}
+
+static void who_dies_at_the_start_is_replaced(void)
+{
+    struct drive d;
+    struct txg_session_config config = drive_config(TXG_DIST_LOAD, 1);
+    drive_begin(&d, &config);
+    drive_ready(&d, 0);
+    drive_down(&d, 0, TXG_DOWN_CRASHED);
+    expect(&d, "down gw0; replace gw0 by gw1");
+    drive_collect(&d, 1, "ab");
+    drive_down(&d, 1, TXG_DOWN_CRASHED); /* dealt to, and nothing started */
+    drive_collect(&d, 2, "ab");
+    drive_take(&d);
+    drive_finished(&d, 2); /* nobody told it to go */
+    expect(&d, "warning gw2: 3 gateways in a row on 'popen' died before their first test: no other "
+               "is started; the last one: why; down gw2; - a not run (no gateway was left to run "
+               "it); - b not run (no gateway was left to run it); finish 6");
+    drive_release(&d);
+}
+
+static void who_does_nothing_is_closed(void)
+{
+    struct drive d;
+    struct txg_session_config config = drive_config(TXG_DIST_LOAD, 1);
+    config.collect_timeout = 5000000;
+    drive_begin(&d, &config);
+    CU_ASSERT_EQUAL(txg_session_deadline(d.s), INT64_MAX);
+    drive_ready(&d, 0);
+    drive_tick(&d, txg_session_deadline(d.s));
+    expect(&d, "warning gw0: gw0 has not collected its tests within 5 s and is closed; close gw0");
+    drive_release(&d);
+
+    drive_begin(&d, &config);
+    drive_collect(&d, 0, "ab");
+    drive_start(&d, 0, 0);
+    CU_ASSERT_EQUAL(txg_session_deadline(d.s), INT64_MAX);
+    drive_report(&d, 0, 0, TXG_PASSED);
+    drive_take(&d);
+    CU_ASSERT_EQUAL(txg_session_deadline(d.s), d.now + 30000000);
+    drive_tick(&d, txg_session_deadline(d.s));
+    expect(&d,
+           "warning gw0: gw0 has not started its next test within 30 s and is closed; close gw0");
+    CU_ASSERT_EQUAL(txg_session_deadline(d.s), INT64_MAX);
+    drive_release(&d);
+}
+
+static void what_was_collected_is_told_of(void)
+{
+    struct drive d;
+    struct txg_session_config config = drive_config(TXG_DIST_LOAD, 2);
+    drive_begin(&d, &config);
+    drive_collect(&d, 0, "a");
+    drive_interrupt(&d); /* gw1 has not spoken yet */
+    drive_take(&d);
+    drive_down(&d, 1, TXG_DOWN_NOT_STARTED);
+    drive_finished(&d, 0);
+    expect(&d, "- a not run (the run was stopped); finish 2");
+    drive_release(&d);
 }
 
 static void the_dead_change_nothing(void)
@@ -290,7 +379,10 @@ static void restarts_are_limited(void)
     drive_down(&d, 2, TXG_DOWN_NOT_STARTED);
     drive_take(&d);
     drive_down(&d, 3, TXG_DOWN_NOT_STARTED); /* three that never lived: no fourth */
-    expect(&d, "down gw3; - b not run (no gateway was left to run it); finish 1");
+    expect(&d,
+           "warning gw3: 3 gateways in a row on 'popen' died before their first test: no other is "
+           "started; the last one: why; down gw3; - b not run (no gateway was left to run it); "
+           "finish 1");
     drive_release(&d);
 }
 
@@ -351,8 +443,10 @@ static void interrupted_once_and_twice(void)
     drive_interrupt(&d);
     expect(&d,
            "stopping: interrupted: running tests may finish; once more kills them; gw0 steal 1; "
-           "gw1 steal 3");
-    CU_ASSERT_EQUAL(txg_session_deadline(d.s), INT64_MAX);
+           "gw0 shutdown; gw1 steal 3; gw1 shutdown");
+    drive_unscheduled(&d, 0, 1, 1);
+    drive_unscheduled(&d, 1, 3, 1);
+    CU_ASSERT_EQUAL(txg_session_deadline(d.s), INT64_MAX); /* tests may take their time */
     drive_interrupt(&d);
     expect(&d, "close gw0; close gw1");
     CU_ASSERT_EQUAL(txg_session_deadline(d.s), d.now + 10000000);
@@ -427,6 +521,10 @@ int main(int argc, char **argv)
         {"tests are known by name not by place", tests_are_known_by_name_not_by_place},
         {"strict wants equal collections", strict_wants_equal_collections},
         {"what a gateway cannot have meant", what_a_gateway_cannot_have_meant},
+        {"survivors take what the dead held", survivors_take_what_the_dead_held},
+        {"who dies at the start is replaced", who_dies_at_the_start_is_replaced},
+        {"who does nothing is closed", who_does_nothing_is_closed},
+        {"what was collected is told of", what_was_collected_is_told_of},
         {"the dead change nothing", the_dead_change_nothing},
         {"restarts are limited", restarts_are_limited},
         {"a gateway that cannot start", a_gateway_that_cannot_start},

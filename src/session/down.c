@@ -1,0 +1,122 @@
+#include "config.h"
+
+#include "src/session/core.h"
+
+#define STILLBORN 3 /* gateways in a row on one spec that die before their first test */
+
+/* What ran when its gateway died: blamed on the worker, or on the host that was lost. */
+static void blame(struct txg_session *s, struct txg_node *node, const struct txg_node_event *event)
+{
+    size_t number = txg_session_number(s, node, node->held.items[node->held.head]);
+    struct txg_event_result result = {.outcome = TXG_CRASHED, .start = -1, .status = -1};
+    node->running = false;
+    node->held.head++;
+    if (s->interrupts > 1) {
+        result.outcome = TXG_NOT_RUN;
+        result.reason = TXG_SPAN("interrupted while it ran");
+    } else if (event->down == TXG_DOWN_LOST) {
+        result.outcome = TXG_LOST;
+        result.reason = txg_session_format(s, "host of '%s' was lost while running it: %.*s",
+                                           node->id, TXG_FMT(event->reason));
+    } else {
+        result.reason = txg_session_format(s, "worker '%s' crashed while running it: %.*s",
+                                           node->id, TXG_FMT(event->reason));
+    }
+    txg_session_settle(s, node, number, &result);
+}
+
+static void give_back_held(struct txg_session *s, struct txg_node *node)
+{
+    if (s->config.dist != TXG_DIST_EACH)
+        for (size_t i = node->held.head; i < node->held.tail; i++)
+            txg_pending_push(&s->deal.pending, txg_session_number(s, node, node->held.items[i]));
+    node->held.head = node->held.tail = 0;
+}
+
+/* Is there anything that a new gateway in this one's place could do? */
+static bool has_work_left(const struct txg_session *s, const struct txg_node *node, bool held)
+{
+    if (s->progress == TXG_WAITING || !node->tests)
+        return true;
+    return s->config.dist == TXG_DIST_EACH ? held : txg_deal_has_work(&s->deal, node);
+}
+
+static bool may_restart(struct txg_session *s, const struct txg_node *node,
+                        const struct txg_node_event *event)
+{
+    if (s->stillborn[node->origin] >= STILLBORN) {
+        txg_session_report_text(
+            s, TXG_EVENT_WARNING, node,
+            txg_session_format(s,
+                               "%d gateways in a row on '%s' died before their first test: no "
+                               "other is started; the last one: %.*s",
+                               STILLBORN, node->info.spec, TXG_FMT(event->reason)));
+        return false;
+    }
+    if (s->config.max_restarts < 0 || s->restarts < s->config.max_restarts)
+        return true;
+    txg_session_report_text(
+        s, TXG_EVENT_WARNING, node,
+        s->config.max_restarts == 0
+            ? txg_session_format(s, "worker %s crashed and worker restarting disabled", node->id)
+            : txg_session_format(s, "maximum crashed workers reached: %ld",
+                                 s->config.max_restarts));
+    return false;
+}
+
+static bool wants_replacement(struct txg_session *s, const struct txg_node *node,
+                              const struct txg_node_event *event, bool held)
+{
+    /* what cannot start at the beginning will not start a moment later */
+    bool may = s->progress == TXG_DEALING ||
+               (s->progress == TXG_WAITING && event->down != TXG_DOWN_NOT_STARTED);
+    return may && has_work_left(s, node, held) && may_restart(s, node, event);
+}
+
+static void report_down(struct txg_session *s, const struct txg_node *node,
+                        const struct txg_node_event *event, bool before_ready, bool replaced)
+{
+    const struct txg_node *next =
+        replaced ? txg_session_add_node(s, node->origin, &node->info) : NULL;
+    struct txg_event *e = txg_session_report(s, TXG_EVENT_GATEWAY_DOWN, node);
+    e->down.reason = event->reason;
+    e->down.lost = event->down == TXG_DOWN_LOST;
+    e->down.before_ready = before_ready;
+    e->down.replacement = next ? &next->info : NULL;
+    if (!next)
+        return;
+    s->restarts++;
+    txg_session_report(s, TXG_EVENT_GATEWAY_START, next);
+    struct txg_command *c = txg_session_command(s, TXG_COMMAND_REPLACE);
+    c->gateway = next->info.number;
+    c->replaces = node->info.number;
+}
+
+void txg_session_down(struct txg_session *s, struct txg_node *node,
+                      const struct txg_node_event *event)
+{
+    bool held = txg_held_count(&node->held) > 0;
+    bool expected = node->finished && node->shutting && !held;
+    bool before_collection = node->state != TXG_NODE_COLLECTED;
+    bool before_ready = node->state == TXG_NODE_STARTING;
+    bool asked_for = node->closing && (s->interrupts > 0 || s->progress == TXG_STOPPING);
+    node->state = TXG_NODE_DEAD;
+    if (node->running)
+        blame(s, node, event);
+    held = txg_held_count(&node->held) > 0;
+    give_back_held(s, node);
+    if (expected || asked_for) {
+        txg_session_maybe_begin(s);
+        return;
+    }
+    s->gateways_failed += event->down == TXG_DOWN_LOST || before_collection;
+    s->stillborn[node->origin] += !node->worked;
+    /* those that are there take what they can: only for the rest a new one is started */
+    if (s->progress == TXG_DEALING)
+        s->scheduler->node_gone(&s->deal, node);
+    bool replaced = wants_replacement(s, node, event, held);
+    report_down(s, node, event, before_ready, replaced);
+    if (s->progress == TXG_WAITING && s->config.require_all && !replaced)
+        txg_session_stop(s, txg_session_format(s, "gateway %s could not start", node->id));
+    txg_session_maybe_begin(s);
+}

@@ -1,0 +1,204 @@
+#include "config.h"
+
+#include "tests/sim/plan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *sim_fault_name(enum sim_fault_kind kind)
+{
+    static const char *const names[] = {
+        [SIM_CRASH] = "crash",
+        [SIM_EXIT] = "exit",
+        [SIM_FREEZE] = "freeze",
+        [SIM_PAUSE] = "pause",
+        [SIM_CUT] = "cut",
+        [SIM_EOF] = "eof",
+        [SIM_DEAF] = "deaf",
+        [SIM_SLOW] = "slow",
+        [SIM_STUCK] = "stuck",
+        [SIM_LIE] = "lie",
+        [SIM_BROKEN] = "internal error",
+        [SIM_INTERRUPT] = "interrupt",
+    };
+    return names[kind];
+}
+
+static int64_t draw_duration(struct sim_rng *r)
+{
+    unsigned kind = (unsigned)sim_below(r, 20);
+    if (kind < 12)
+        return sim_between(r, 1 * SIM_MS, 20 * SIM_MS);
+    if (kind < 18)
+        return sim_between(r, 20 * SIM_MS, 300 * SIM_MS);
+    return sim_between(r, 300 * SIM_MS, 20 * SIM_S);
+}
+
+static enum sim_fate draw_fate(struct sim_rng *r, unsigned poison)
+{
+    unsigned n = (unsigned)sim_below(r, 100);
+    if (n < poison)
+        return SIM_KILLS_WORKER;
+    n = (unsigned)sim_below(r, 100);
+    return n < 90 ? SIM_PASSES : n < 95 ? SIM_FAILS : n < 98 ? SIM_SKIPS : SIM_CRASHES;
+}
+
+static void draw_tests(struct sim_plan *p, struct sim_rng *r)
+{
+    p->n_tests = (size_t)(sim_chance(r, 4) ? sim_between(r, 0, 20) : sim_between(r, 40, 260));
+    p->tests = txg_xcalloc(p->n_tests, sizeof *p->tests);
+    unsigned poison = sim_chance(r, 20) ? 2 : 0;
+    unsigned files = (unsigned)sim_between(r, 1, 20), scopes = (unsigned)sim_between(r, 1, 4);
+    bool grouped = sim_chance(r, 50); /* a file's tests stand together */
+    for (size_t i = 0; i < p->n_tests; i++) {
+        struct sim_test *t = &p->tests[i];
+        size_t file = grouped ? i * files / p->n_tests : sim_below(r, files);
+        t->suite = file % p->config.n_suites;
+        t->duration = draw_duration(r);
+        t->fate = draw_fate(r, poison);
+        t->len = (size_t)snprintf(t->nodeid, sizeof t->nodeid, "f%zu::c%u::t%zu", file,
+                                  (unsigned)sim_below(r, scopes), i);
+    }
+}
+
+static void draw_labels(struct sim_plan *p, struct sim_rng *r)
+{
+    static const char *const labels[] = {"can", "imx6"};
+    p->config.n_suites = sim_chance(r, 60) ? 1 : sim_between(r, 2, SIM_SUITES);
+    bool needs = sim_chance(r, 25);
+    for (size_t i = 0; i < p->config.n_suites; i++) {
+        if (needs && sim_chance(r, 50))
+            p->needs[i][0] = labels[sim_below(r, 2)];
+        p->suites[i] = (struct txg_session_suite){i ? "other" : NULL, p->needs[i]};
+    }
+    for (size_t b = 0; b < p->n_boards; b++) {
+        size_t n = 0;
+        for (size_t i = 0; i < 2; i++)
+            if (sim_chance(r, 70))
+                p->boards[b].labels[n++] = labels[i];
+        p->gateways[b] = (struct txg_session_gateway){NULL, "popen", p->boards[b].labels};
+    }
+}
+
+static void draw_boards(struct sim_plan *p, struct sim_rng *r)
+{
+    int64_t far = sim_chance(r, 30) ? 200 * SIM_MS : 2 * SIM_MS;
+    for (size_t b = 0; b < p->n_boards; b++) {
+        struct sim_board *board = &p->boards[b];
+        board->host = sim_chance(r, 50) ? (unsigned)b : (unsigned)sim_below(r, p->n_boards);
+        board->habit = sim_chance(r, 94) ? SIM_SOUND : (enum sim_habit)sim_between(r, 1, 4);
+        board->boot = sim_between(r, 1, sim_chance(r, 10) ? 30 * SIM_S : 200 * SIM_MS);
+        board->latency = sim_between(r, 0, far);
+        board->jitter = sim_chance(r, 50) ? 0 : sim_between(r, 0, far);
+        board->slowness = sim_chance(r, 70) ? 4 : sim_between(r, 1, 40);
+    }
+}
+
+static void shuffle(size_t *items, size_t n, struct sim_rng *r)
+{
+    for (size_t i = n; i > 1; i--) {
+        size_t k = sim_below(r, i), kept = items[i - 1];
+        items[i - 1] = items[k];
+        items[k] = kept;
+    }
+}
+
+/* Mostly all boards hold the same; sometimes in an order of their own, or only a part. */
+static void draw_collections(struct sim_plan *p, struct sim_rng *r)
+{
+    unsigned kind = (unsigned)sim_below(r, 10);
+    for (size_t b = 0; b < p->n_boards; b++) {
+        struct sim_board *board = &p->boards[b];
+        bool partial = kind == 9 && sim_chance(r, 60);
+        board->tests = txg_xcalloc(p->n_tests, sizeof *board->tests);
+        for (size_t i = 0; i < p->n_tests; i++)
+            if (!partial || sim_chance(r, 70))
+                board->tests[board->n_tests++] = i;
+        if (kind >= 8 && sim_chance(r, 50))
+            shuffle(board->tests, board->n_tests, r);
+    }
+    p->changes = sim_chance(r, 4);
+}
+
+static void draw_config(struct sim_plan *p, struct sim_rng *r, int dist)
+{
+    size_t dists = 0;
+    while (txg_dist_names[dists])
+        dists++;
+    enum txg_dist drawn = (enum txg_dist)sim_below(r, dists);
+    p->config.dist = dist < 0 ? drawn : (enum txg_dist)dist;
+    p->config.gateways = p->gateways;
+    p->config.suites = p->suites;
+    p->config.n_gateways = p->n_boards;
+    p->config.testrunuid = "sim";
+    p->config.maxfail = sim_chance(r, 12) ? sim_between(r, 1, 5) : 0;
+    p->config.max_restarts = sim_chance(r, 30) ? sim_between(r, 0, 4) : -1;
+    p->config.maxschedchunk = sim_chance(r, 30) ? sim_between(r, 1, 20) : 0;
+    p->config.collect_timeout = 60 * SIM_S;
+    p->config.require_all = sim_chance(r, 5);
+    p->config.collect_only = sim_chance(r, 1);
+    p->config.strict_collection = sim_chance(r, 5);
+}
+
+/* About how long the run takes when nothing goes wrong. */
+static int64_t estimate(const struct sim_plan *p)
+{
+    int64_t work = 0, speed = 0, boot = 0;
+    for (size_t i = 0; i < p->n_tests; i++)
+        work += p->tests[i].duration;
+    for (size_t b = 0; b < p->n_boards; b++) {
+        speed += 400 / p->boards[b].slowness;
+        boot = p->boards[b].boot > boot ? p->boards[b].boot : boot;
+    }
+    return 2 * boot + work * 100 / speed + SIM_MS;
+}
+
+static void draw_faults(struct sim_plan *p, struct sim_rng *r)
+{
+    static const unsigned weights[] = {24, 6, 10, 10, 8, 10, 4, 6, 4, 7, 2, 9};
+    int64_t length = estimate(p), begin = p->boards[0].boot * 2;
+    p->n_faults = sim_chance(r, 10) ? 0 : sim_between(r, 1, SIM_FAULTS);
+    for (size_t i = 0; i < p->n_faults; i++) {
+        unsigned n = (unsigned)sim_below(r, 100), kind = 0;
+        while (n >= weights[kind])
+            n -= weights[kind++];
+        int64_t from = sim_chance(r, 85) ? begin : 0;
+        p->faults[i] =
+            (struct sim_fault){(enum sim_fault_kind)kind, sim_between(r, from, from + length),
+                               (unsigned)sim_below(r, p->n_boards), (unsigned)sim_next(r) & 0xffff};
+        if (i && sim_chance(r, 20)) /* close behind the one before: Ctrl-C twice, two deaths */
+            p->faults[i].at = p->faults[i - 1].at + sim_between(r, 0, 300 * SIM_MS);
+    }
+}
+
+void sim_plan_init(struct sim_plan *p, uint64_t seed, int dist)
+{
+    struct sim_rng r = {seed};
+    *p = (struct sim_plan){.seed = seed};
+    p->n_boards = sim_chance(&r, 80) ? sim_between(&r, 2, 5) : sim_between(&r, 1, SIM_BOARDS);
+    draw_labels(p, &r);
+    draw_config(p, &r, dist);
+    draw_tests(p, &r);
+    draw_boards(p, &r);
+    draw_collections(p, &r);
+    draw_faults(p, &r);
+}
+
+void sim_plan_release(struct sim_plan *p)
+{
+    for (size_t b = 0; b < p->n_boards; b++)
+        free(p->boards[b].tests);
+    free(p->tests);
+}
+
+size_t sim_plan_test_of(const struct sim_plan *p, struct txg_span nodeid)
+{
+    size_t number = 0, place = 1, at = nodeid.len;
+    for (; at > 0 && nodeid.data[at - 1] >= '0' && nodeid.data[at - 1] <= '9'; place *= 10)
+        number += (size_t)(nodeid.data[--at] - '0') * place;
+    if (number >= p->n_tests || at == nodeid.len || p->tests[number].len != nodeid.len ||
+        memcmp(p->tests[number].nodeid, nodeid.data, nodeid.len) != 0)
+        return p->n_tests;
+    return number;
+}

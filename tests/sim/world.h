@@ -1,0 +1,146 @@
+/*
+ * The world of one schedule: a virtual clock, what is under way, the simulated workers, and the
+ * real session. world.c runs it, worker.c is what a worker does, oracle.c what must hold.
+ */
+#ifndef TXG_TESTS_SIM_WORLD_H
+#define TXG_TESTS_SIM_WORLD_H
+
+#include "tests/sim/plan.h"
+
+#define SIM_NONE SIZE_MAX
+
+struct sim_letter { /* a message between session and worker */
+    enum txg_msg_type type;
+    int64_t seq, index;
+    int64_t count; /* collection: records; collectionfinish */
+    int64_t duration;
+    enum txg_outcome outcome;
+    bool bogus; /* the session must not believe it */
+    struct txg_msg_range *ranges;
+    size_t n_ranges;
+};
+
+enum sim_what { SIM_TO_WORKER, SIM_FROM_WORKER, SIM_WAKE, SIM_DOWN, SIM_FAULT };
+
+struct sim_item {
+    int64_t at;
+    uint64_t order; /* what is due at the same time happens in the order it was put */
+    enum sim_what what;
+    unsigned gateway;
+    unsigned life; /* WAKE, DOWN: void when it is no longer the node's */
+    size_t fault;
+    enum txg_node_down down;
+    struct sim_letter letter;
+};
+
+enum sim_state { SIM_BOOTING, SIM_COLLECTING, SIM_WORKING, SIM_ENDED };
+
+struct sim_node { /* a gateway, by its number */
+    unsigned number;
+    size_t board;
+    enum sim_state state;
+    unsigned life; /* goes up whenever what it was about to do is void */
+    size_t *tests; /* its collection, as its board's */
+    size_t n_tests;
+    uint64_t digest;
+    int64_t to_last, from_last; /* arrival of the last message either way */
+    int64_t cut_at;             /* what arrives later is lost */
+    int64_t still_until;        /* SIM_PAUSE */
+    bool deaf, stuck, slow, doubles;
+    bool shutdown;
+    size_t *queue, head, tail, cap;
+    bool runs;
+    size_t running; /* index */
+    int64_t seq;
+    size_t failures;
+    unsigned ending; /* life of the DOWN that counts */
+    bool down;       /* the session was told */
+    struct sim_seen {
+        bool collected, early, finished, closed, dead, replaced, ended_well;
+        size_t shutdown; /* the event that brought it, or 0 */
+        size_t running;  /* an outcome, or SIM_NONE */
+        size_t held;     /* outcomes, the running one included */
+    } seen;
+};
+
+enum sim_outcome_state { SIM_FREE, SIM_HELD, SIM_RUNNING, SIM_SETTLED };
+
+struct sim_outcome { /* in `each` board * n_tests + test, else the test */
+    enum sim_outcome_state state;
+    unsigned holder;
+    size_t number; /* the session's, once it was named, or SIM_NONE */
+    enum txg_outcome outcome;
+};
+
+struct sim_oracle {
+    struct sim_outcome *outcomes;
+    size_t n_outcomes;
+    size_t *named; /* the session's number -> outcome, or SIM_NONE */
+    bool allowed[SIM_BOARDS][SIM_SUITES], allowed_somewhere[SIM_SUITES];
+    size_t done, total; /* as told; total SIM_NONE: not yet */
+    size_t counts[TXG_OUTCOMES];
+    size_t collect_errors, failed_gateways, failures;
+    unsigned interrupts;
+    bool stopping, dealing, broken, limited, finished;
+    size_t restarts;
+    /* what the event that is being handled must bring about */
+    size_t must_start, must_finish;
+    enum txg_outcome must_outcome;
+    unsigned must_by; /* gateway */
+    bool must_close;
+    bool must_not_speak;
+    bool failed;
+    char what[400];
+};
+
+struct sim_world {
+    const struct sim_plan *plan;
+    struct sim_rng rng;
+    bool verbose;
+    int64_t now;
+    struct sim_item *heap;
+    size_t n_heap, cap_heap;
+    uint64_t order;
+    struct txg_session *session, *twin; /* the same events go to both */
+    struct sim_node *nodes;
+    size_t n_nodes, cap_nodes;
+    int64_t gone_until[SIM_BOARDS]; /* by host */
+    size_t events;
+    unsigned faults; /* that found something to hit */
+    struct sim_oracle oracle;
+};
+
+struct sim_result {
+    size_t events;
+    unsigned faults;
+    bool failed;
+    char what[512];
+};
+
+/* Plays the schedule to its end, or until something does not hold. */
+void sim_run(const struct sim_plan *plan, bool verbose, struct sim_result *result);
+
+/* world.c, for worker.c. Messages of one direction arrive in the order they are sent. */
+struct sim_item *sim_put(struct sim_world *w, int64_t at, enum sim_what what, unsigned gateway);
+void sim_send(struct sim_world *w, struct sim_node *node, const struct sim_letter *letter);
+void sim_end(struct sim_world *w, struct sim_node *node, enum txg_node_down down, int64_t after);
+void sim_note(const struct sim_world *w, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* worker.c */
+void sim_worker_start(struct sim_world *w, struct sim_node *node);
+void sim_worker_wake(struct sim_world *w, struct sim_node *node);
+void sim_worker_take(struct sim_world *w, struct sim_node *node, const struct sim_letter *letter);
+void sim_worker_lie(struct sim_world *w, struct sim_node *node, unsigned variant);
+
+/* oracle.c. Before an event is given to the session, for each command, and after the last one. */
+void sim_oracle_init(struct sim_world *w);
+void sim_oracle_release(struct sim_world *w);
+void sim_oracle_before(struct sim_world *w, const struct txg_node_event *event,
+                       const struct sim_letter *letter);
+void sim_oracle_command(struct sim_world *w, const struct txg_command *c);
+void sim_oracle_after(struct sim_world *w);
+void sim_oracle_end(struct sim_world *w);
+void sim_fail(struct sim_world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#endif
