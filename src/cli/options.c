@@ -25,6 +25,7 @@ enum option_id {
     OPT_CONFIG,
     OPT_FLEET,
     OPT_HARNESS,
+    OPT_KEYWORD,
     OPT_TESTRUNUID,
     OPT_JUNITXML,
     OPT_JSONL,
@@ -66,6 +67,8 @@ static const struct definition {
      "instead of $TXGATE_FLEET or the fleet.yaml beside txgate.yaml"},
     {OPT_HARNESS, BOTH, 0, "harness", "NAME",
      "how the FILES are run and judged: auto (default), exec, tap, gtest, glib"},
+    {OPT_KEYWORD, BOTH, 'k', NULL, "EXPRESSION",
+     "only tests whose nodeid matches: words, and, or, not, parentheses"},
     {OPT_EXITFIRST, TXG_FOR_RUN, 'x', "exitfirst", NULL, "stop at the first failure"},
     {OPT_MAXFAIL, TXG_FOR_RUN, 0, "maxfail", "N", "stop after N failures"},
     {OPT_TIMEOUT, TXG_FOR_RUN, 0, "timeout", "TIME",
@@ -232,6 +235,9 @@ static int apply(const struct definition *d, const char *value, struct txg_optio
     case OPT_HARNESS:
         o->harness = value;
         return 0;
+    case OPT_KEYWORD:
+        o->keyword = value;
+        return 0;
     case OPT_TESTRUNUID:
         o->testrunuid = value;
         return 0;
@@ -343,11 +349,12 @@ static int refuse(int id, const char *word, enum txg_command_set command, struct
     return txg_err_set(err, TXG_E_USAGE, "%s takes no value", name);
 }
 
-/* As it was written, but for the files that a second run would write over. */
+/* As it was written, but for the files that a second run would write over, and for what a nodeid
+ * says better. */
 static void remember(const struct definition *d, int id, struct txg_options *o)
 {
     char name[32];
-    if (d->id == OPT_JUNITXML || d->id == OPT_JSONL)
+    if (d->id == OPT_JUNITXML || d->id == OPT_JSONL || d->id == OPT_KEYWORD)
         return;
     how_it_is_called(d, name, sizeof name);
     if (id < 256)

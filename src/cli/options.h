@@ -29,6 +29,7 @@ struct txg_options {
     const char *config;
     const char *fleet;
     const char *harness;
+    const char *keyword; /* -k, or NULL */
     const char *testrunuid;
     const char *junitxml;
     const char *jsonl;

@@ -163,6 +163,8 @@ static int fill(const struct txg_options *o, struct txg_plan *p, struct txg_err 
         return -1;
     if (o->harness && txg_config_check_harness(o->harness, err) != 0)
         return txg_err_wrap(err, "--harness");
+    if (o->keyword && !(p->select = txg_select_new(o->keyword, err)))
+        return txg_err_wrap(err, "-k '%s'", o->keyword);
     p->harness = o->harness ? o->harness : "auto";
     p->test_args = &o->test_args;
     p->rsyncdirs = &o->rsyncdirs;
@@ -190,6 +192,7 @@ int txg_plan_make_gateways(const struct txg_options *o, struct txg_plan *out, st
 
 void txg_plan_release(struct txg_plan *p)
 {
+    txg_select_free(p->select);
     txg_suites_release(&p->suites);
     txg_gateway_list_release(&p->gateways);
     txg_config_release(&p->config);

@@ -26,7 +26,8 @@ struct txg_plan {
     size_t maxschedchunk;
     bool require_all;
     bool strict_collection;
-    int64_t heartbeat; /* microseconds */
+    struct txg_select *select; /* owned; NULL: every test */
+    int64_t heartbeat;         /* microseconds */
     int64_t connect_timeout;
     int64_t collect_timeout; /* microseconds; 0: none */
     bool accept_new_host_keys;

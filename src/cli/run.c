@@ -213,6 +213,7 @@ static struct txg_session *new_session(const struct txg_run_config *config, int6
         .require_all = plan->require_all,
         .collect_only = config->collect_only,
         .strict_collection = plan->strict_collection,
+        .select = plan->select,
     };
     struct txg_session *session = txg_session_new(&c, now);
     free(gateways);

@@ -86,6 +86,7 @@ static void put_finish(struct txg_buf *out, const struct txg_event *e)
         txg_json_int(out, txg_outcome_name((enum txg_outcome)i), (int64_t)e->finish.outcomes[i]);
     txg_buf_putc(out, '}');
     txg_json_int(out, "collect_errors", (int64_t)e->finish.collect_errors);
+    txg_json_int(out, "deselected", (int64_t)e->finish.deselected);
     txg_json_int(out, "gateways_failed", (int64_t)e->finish.gateways_failed);
     txg_json_int(out, "exit_code", e->finish.exit_code);
 }

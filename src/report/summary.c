@@ -85,8 +85,11 @@ static void totals(struct txg_terminal *t, struct txg_buf *out)
     static const enum txg_outcome order[] = {TXG_FAILED,  TXG_CRASHED, TXG_TIMED_OUT, TXG_LOST,
                                              TXG_ERROR,   TXG_PASSED,  TXG_SKIPPED,   TXG_XFAILED,
                                              TXG_XPASSED, TXG_NOT_RUN};
-    for (size_t i = 0; i < sizeof order / sizeof *order; i++)
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
         count(out, t->outcomes[order[i]], txg_outcome_name(order[i]));
+        if (order[i] == TXG_SKIPPED)
+            count(out, t->n_deselected, "deselected");
+    }
     count(out, t->n_errors, t->n_errors == 1 ? "collection error" : "collection errors");
     count(out, t->n_warnings, t->n_warnings == 1 ? "warning" : "warnings");
     if (t->n_failed_gateways)

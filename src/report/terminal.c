@@ -99,6 +99,7 @@ static void run_finish(struct txg_terminal *t, const struct txg_event *event)
 {
     memcpy(t->outcomes, event->finish.outcomes, sizeof t->outcomes);
     t->n_errors = event->finish.collect_errors;
+    t->n_deselected = event->finish.deselected;
     t->n_failed_gateways = event->finish.gateways_failed;
     txg_progress_end(t);
     txg_screen_flush(&t->screen);

@@ -59,7 +59,7 @@ struct txg_terminal {
     struct txg_captures captures;
     struct txg_stash errors, failures, summary, warnings;
     struct txg_stash downs; /* gateways that could not start or were lost */
-    size_t n_warnings, n_errors, n_failed_gateways, n_not_run;
+    size_t n_warnings, n_errors, n_deselected, n_failed_gateways, n_not_run;
     size_t outcomes[TXG_OUTCOMES];
     size_t done, total;
     struct txg_duration *durations;

@@ -28,7 +28,7 @@ struct txg_session {
     size_t n_outcomes;              /* numbers given out */
     size_t total, done;             /* those that the run owes, and has */
     size_t counts[TXG_OUTCOMES];
-    size_t collect_errors, failures, gateways_failed;
+    size_t deselected, collect_errors, failures, gateways_failed;
     long restarts;
     unsigned *stillborn; /* [origin]: its gateways in a row that died before their first test */
     unsigned interrupts;
@@ -84,6 +84,9 @@ void txg_session_take_message(struct txg_session *s, struct txg_node *node,
 void txg_session_number_outcomes(struct txg_session *s);
 struct txg_event *txg_session_report_test(struct txg_session *s, enum txg_event_type type,
                                           const struct txg_node *node, size_t number);
+
+/* Does -k take it? */
+bool txg_session_is_selected(const struct txg_session *s, struct txg_span nodeid);
 
 /* Every test that has no outcome is not run, with the reason. */
 void txg_session_settle_rest(struct txg_session *s);

@@ -48,6 +48,7 @@ static void finish(struct txg_session *s)
     struct txg_event *e = txg_session_report(s, TXG_EVENT_RUN_FINISH, NULL);
     memcpy(e->finish.outcomes, s->counts, sizeof s->counts);
     e->finish.collect_errors = s->collect_errors;
+    e->finish.deselected = s->deselected;
     e->finish.gateways_failed = s->gateways_failed;
     e->finish.exit_code = exit_code(s);
     txg_session_command(s, TXG_COMMAND_FINISH)->exit_code = exit_code(s);

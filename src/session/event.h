@@ -109,6 +109,7 @@ struct txg_event {
         struct {
             size_t outcomes[TXG_OUTCOMES];
             size_t collect_errors;
+            size_t deselected;      /* outcomes that -k left out */
             size_t gateways_failed; /* could not start or were lost */
             int exit_code;
         } finish;

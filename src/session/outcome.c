@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-/* In `each` a gateway does not owe a test that its labels rule out, unless no gateway may run it:
- * then it must not go unnoticed. */
+/* Left out by -k. In `each` a gateway also does not owe a test that its labels rule out, unless no
+ * gateway may run it: then it must not go unnoticed. */
 #define NOT_OWED (TXG_OUTCOMES + 1)
 
 static bool is_allowed(const struct txg_session *s, size_t origin, size_t suite)
@@ -27,11 +27,28 @@ static void leave_out(struct txg_session *s)
         const struct txg_tests *lane = s->lanes[g];
         for (size_t i = 0; lane && i < lane->n; i++) {
             size_t suite = lane->suites[i];
-            if (is_allowed(s, g, suite) || !is_allowed_somewhere(s, suite))
+            if (is_allowed(s, g, suite) || !is_allowed_somewhere(s, suite) ||
+                txg_session_is_settled(s, s->lane_starts[g] + i))
                 continue;
             s->outcomes[s->lane_starts[g] + i] = NOT_OWED;
             s->total--;
         }
+    }
+}
+
+bool txg_session_is_selected(const struct txg_session *s, struct txg_span nodeid)
+{
+    return !s->config.select || txg_select_matches(s->config.select, nodeid);
+}
+
+static void deselect(struct txg_session *s)
+{
+    for (size_t i = 0; i < s->n_outcomes && s->config.select; i++) {
+        if (txg_session_is_selected(s, txg_session_nodeid(s, i)))
+            continue;
+        s->outcomes[i] = NOT_OWED;
+        s->deselected++;
+        s->total--;
     }
 }
 
@@ -47,12 +64,14 @@ void txg_session_number_outcomes(struct txg_session *s)
         }
     } else {
         s->n_outcomes = s->catalog.n_tests;
-        for (size_t i = 0; i < s->n_outcomes; i++)
-            txg_pending_push(&s->deal.pending, i);
     }
     s->total = s->n_outcomes;
     s->outcomes = txg_xmalloc(s->n_outcomes);
     memset(s->outcomes, TXG_OUTCOMES, s->n_outcomes);
+    deselect(s);
+    for (size_t i = 0; i < s->n_outcomes && s->config.dist != TXG_DIST_EACH; i++)
+        if (!txg_session_is_settled(s, i))
+            txg_pending_push(&s->deal.pending, i);
     if (s->config.dist == TXG_DIST_EACH)
         leave_out(s);
 }

@@ -288,7 +288,10 @@ void txg_session_collected(struct txg_session *s, struct txg_node *node,
 {
     node->tests = tests;
     node->state = TXG_NODE_COLLECTED;
-    txg_session_report(s, TXG_EVENT_GATEWAY_COLLECTED, node)->collected.count = tests->n;
+    size_t selected = tests->n;
+    for (size_t i = 0; i < tests->n && s->config.select; i++)
+        selected -= !txg_session_is_selected(s, txg_tests_nodeid(tests, i));
+    txg_session_report(s, TXG_EVENT_GATEWAY_COLLECTED, node)->collected.count = selected;
     if (s->progress == TXG_WAITING) {
         txg_session_maybe_begin(s);
         return;
@@ -349,6 +352,7 @@ void txg_session_list(const struct txg_session *s,
     for (size_t c = 0; c < s->catalog.n; c++) {
         const struct txg_tests *t = s->catalog.collections[c];
         for (size_t i = 0; i < t->n; i++)
-            visit(user, t->first_holder, txg_tests_nodeid(t, i));
+            if (txg_session_is_selected(s, txg_tests_nodeid(t, i)))
+                visit(user, t->first_holder, txg_tests_nodeid(t, i));
     }
 }

@@ -19,6 +19,7 @@
 
 #include "gateway/wire/message.h"
 #include "src/session/event.h"
+#include "src/session/select.h"
 
 enum txg_dist { TXG_DIST_EACH, TXG_DIST_LOAD };
 
@@ -56,7 +57,8 @@ struct txg_session_config {
     int64_t collect_timeout; /* microseconds from workerready to the collection; 0: no limit */
     bool require_all;        /* --require-gateways all: one that can't start ends the run */
     bool collect_only;
-    bool strict_collection; /* other than `each`: different collections end the run */
+    const struct txg_select *select; /* -k; borrowed; NULL: every test */
+    bool strict_collection;          /* other than `each`: different collections end the run */
 };
 
 struct txg_session;
@@ -111,8 +113,9 @@ const struct txg_command *txg_session_next(struct txg_session *s);
 /* When a TICK is wanted at the latest, or INT64_MAX. */
 int64_t txg_session_deadline(const struct txg_session *s);
 
-/* The collected nodeids in the order of the collection, for `txgate list`: calls visit for each
- * (gateway number, nodeid); equal collections are visited once, with the first gateway's number. */
+/* The collected and selected nodeids in the order of the collection, for `txgate list`: calls visit
+ * for each (gateway number, nodeid); equal collections are visited once, with the first gateway's
+ * number. */
 void txg_session_list(const struct txg_session *s,
                       void (*visit)(void *user, unsigned gateway, struct txg_span nodeid),
                       void *user);

@@ -81,7 +81,8 @@ static void every_event_is_one_line(void)
         "{\"event\":\"stopping\",\"t\":5,\"text\":\"interrupted\"}\n"
         "{\"event\":\"run_finish\",\"t\":5,\"outcomes\":{\"passed\":0,\"failed\":1,\"skipped\":0,"
         "\"xfailed\":0,\"xpassed\":0,\"error\":0,\"crashed\":0,\"timed out\":0,\"lost\":0,"
-        "\"not run\":1},\"collect_errors\":1,\"gateways_failed\":1,\"exit_code\":1}\n");
+        "\"not "
+        "run\":1},\"collect_errors\":1,\"deselected\":0,\"gateways_failed\":1,\"exit_code\":1}\n");
     f.r->ops->free(f.r);
     feed_sink_release(&sink);
 }
