@@ -16,5 +16,6 @@ enum txg_exit {
 int txg_cmd_run(int argc, char **argv);
 int txg_cmd_list(int argc, char **argv);
 int txg_cmd_hosts(int argc, char **argv);
+int txg_cmd_connect(int argc, char **argv); /* not with --disable-execnet */
 
 #endif

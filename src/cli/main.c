@@ -16,6 +16,9 @@ static const struct command {
     {"run", txg_cmd_run, "run test programs on gateways"},
     {"list", txg_cmd_list, "print the tests that would run"},
     {"hosts", txg_cmd_hosts, "connect to every gateway and tell what is there"},
+#ifdef TXG_EXECNET
+    {"connect", txg_cmd_connect, "be a gateway on stdin and stdout, for pytest-xdist"},
+#endif
 };
 
 #define N_COMMANDS (sizeof commands / sizeof *commands)

@@ -42,8 +42,9 @@ enum option_id {
     OPT_COLOR,
 };
 
-#define BOTH (TXG_FOR_RUN | TXG_FOR_LIST)
-#define ALL  (BOTH | TXG_FOR_HOSTS)
+#define BOTH      (TXG_FOR_RUN | TXG_FOR_LIST)
+#define NOT_HOSTS (BOTH | TXG_FOR_CONNECT)
+#define ALL       (NOT_HOSTS | TXG_FOR_HOSTS)
 
 static const struct definition {
     enum option_id id;
@@ -65,7 +66,7 @@ static const struct definition {
      "instead of the txgate.yaml found from this directory upward"},
     {OPT_FLEET, ALL, 0, "fleet", "FILE",
      "instead of $TXGATE_FLEET or the fleet.yaml beside txgate.yaml"},
-    {OPT_HARNESS, BOTH, 0, "harness", "NAME",
+    {OPT_HARNESS, NOT_HOSTS, 0, "harness", "NAME",
      "how the FILES are run and judged: auto (default), exec, tap, gtest, glib"},
     {OPT_KEYWORD, BOTH, 'k', NULL, "EXPRESSION",
      "only tests whose nodeid matches: words, and, or, not, parentheses"},
@@ -81,7 +82,7 @@ static const struct definition {
      "all (default): a gateway that can't start ends the run; any: go on without it"},
     {OPT_CONNECT_TIMEOUT, ALL, 0, "connect-timeout", "TIME",
      "for a gateway from its start to its worker's first word (default 30)"},
-    {OPT_RSYNCDIR, BOTH, 0, "rsyncdir", "DIR",
+    {OPT_RSYNCDIR, NOT_HOSTS, 0, "rsyncdir", "DIR",
      "take DIR to hosts that are reached through a shell, beside the test programs;\nmay be given "
      "many times"},
     {OPT_ACCEPT_NEW_HOST_KEYS, ALL, 0, "accept-new-host-keys", NULL,

@@ -49,7 +49,7 @@ struct txg_options {
     struct txg_strv flags;     /* options as they were given, without files: to rerun a test */
 };
 
-enum txg_command_set { TXG_FOR_RUN = 1, TXG_FOR_LIST = 2, TXG_FOR_HOSTS = 4 };
+enum txg_command_set { TXG_FOR_RUN = 1, TXG_FOR_LIST = 2, TXG_FOR_HOSTS = 4, TXG_FOR_CONNECT = 8 };
 
 /* argv[0] is the command's name. TXGATE_ADDOPTS (words split at white space) is read as if it stood
  * in front. Strings are borrowed from argv and the environment. */

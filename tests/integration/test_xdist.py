@@ -37,7 +37,7 @@ class Pytest:
         self.worker = builddir / "txgate-worker"
 
     def start(self, *args, tx="2*popen", **env):
-        spec = tx.replace("popen", "popen//python=%s" % self.worker)
+        spec = tx.replace("popen", "popen//python=%s" % self.worker).replace("POPEN", "popen")
         full = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "TXGATE_"))}
         full.update({processes.MARK: self.mark, "EXAMPLE_SECONDS": "0.1", "COLUMNS": "200"}, **env)
         return subprocess.Popen(
