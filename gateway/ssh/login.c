@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/random.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,8 +20,10 @@
 #include "gateway/words.h"
 #include "src/base/str.h"
 
-#define JUMPS_MAX 8
-#define WORDS_MAX 2048
+#define JUMPS_MAX   8
+#define WORDS_MAX   2048
+#define ATTEMPTS    6
+#define FIRST_PAUSE 100000 /* microseconds; doubled each time */
 
 struct way {
     int fd;
@@ -156,12 +159,13 @@ static void add_words(int fd, struct txg_err *err)
     txg_words_release(&words);
 }
 
-static int open_link(struct txg_ssh_try *t, const struct hop *hop, struct txg_ssh_link *out,
-                     struct txg_err *err)
+static int try_link(struct txg_ssh_try *t, const struct hop *hop, struct txg_ssh_link *out,
+                    struct txg_err *err)
 {
     struct txg_ssh_hostkey hostkey = {
         .config = &hop->config, .pin = hop->pin, .accept_new = hop->login->accept_new};
     struct way way = {.fd = -1, .words = -1};
+    t->turned_away = false;
     if (find_way(t, hop, &way, err) != 0)
         return -1;
     int rc = txg_ssh_session_open(t, &hostkey, way.fd, way.where, out, err);
@@ -169,7 +173,31 @@ static int open_link(struct txg_ssh_try *t, const struct hop *hop, struct txg_ss
         if (rc != 0)
             add_words(way.words, err);
         close(way.words);
+        t->turned_away = false; /* the command failed, who knows why */
     }
+    return rc;
+}
+
+/* A server that has too many logins at once (sshd's MaxStartups, five of one address in dropbear)
+ * hangs up before its greeting, and takes the next one gladly a moment later. */
+static int open_link(struct txg_ssh_try *t, const struct hop *hop, struct txg_ssh_link *out,
+                     struct txg_err *err)
+{
+    int64_t pause = FIRST_PAUSE;
+    int rc = try_link(t, hop, out, err);
+    for (int i = 1; rc != 0 && t->turned_away && i < ATTEMPTS; i++, pause *= 2) {
+        unsigned short spread = 0;
+        getrandom(&spread, sizeof spread, GRND_NONBLOCK);
+        struct txg_err over;
+        if (txg_ssh_try_sleep(t, pause / 2 + pause * spread / 65536, &over) != 0)
+            break;
+        rc = try_link(t, hop, out, err);
+    }
+    if (rc != 0 && t->turned_away)
+        txg_err_wrap(err,
+                     "the host hangs up before its greeting, %d times (too many logins at "
+                     "once? MaxStartups)",
+                     ATTEMPTS);
     return rc;
 }
 

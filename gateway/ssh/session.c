@@ -8,11 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <libssh/callbacks.h>
 
 #include "gateway/ssh/auth.h"
+#include "gateway/words.h"
 #include "src/base/str.h"
 
 int txg_ssh_session_wait(struct txg_ssh_try *t, ssh_session session, int fd, struct txg_err *err)
@@ -69,9 +71,52 @@ static int set_options(ssh_session s, const struct txg_ssh_hostkey *hostkey, str
                           c->host_key_algorithms ? c->host_key_algorithms : keys, err);
 }
 
+/* The first bytes of the host, looked at before libssh reads them: an SSH server's are "SSH-". */
+struct greeting {
+    char text[128];
+    ssize_t len; /* -1: nothing has come so far, or nothing ever will */
+};
+
+static void peek(int fd, struct greeting *g)
+{
+    if (g->len <= 0)
+        g->len = recv(fd, g->text, sizeof g->text, MSG_PEEK | MSG_DONTWAIT);
+}
+
+/* sshd's words when it has too many logins, and dropbear's silence. */
+static bool turns_away(const struct greeting *g)
+{
+    static const char *const words[] = {"Exceeded MaxStartups", "Not allowed at this time"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (g->len >= (ssize_t)strlen(words[i]) && memcmp(g->text, words[i], strlen(words[i])) == 0)
+            return true;
+    return g->len <= 0;
+}
+
+static int no_greeting(struct txg_ssh_try *t, const struct txg_ssh_link *link, const char *where,
+                       const struct greeting *g, struct txg_err *err)
+{
+    char byte;
+    ssize_t n = recv(link->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    bool closed = n == 0 || (n < 0 && errno != EAGAIN);
+    t->turned_away = closed && !ssh_get_serverbanner(link->session) && turns_away(g);
+    if (g->len <= 0 || memmem(g->text, (size_t)g->len, "SSH-", 4))
+        return txg_err_set(err, TXG_E_PROTO, "%s: %s", where, ssh_get_error(link->session));
+    struct txg_buf quote = {0};
+    size_t line = 0;
+    while (line < (size_t)g->len && g->text[line] != '\r' && g->text[line] != '\n')
+        line++;
+    txg_words_quote(&quote, g->text, line);
+    txg_err_set(err, TXG_E_PROTO, "%s is no SSH server, or will not talk to us; it says: %s", where,
+                txg_buf_cstr(&quote));
+    txg_buf_release(&quote);
+    return -1;
+}
+
 static int shake_hands(struct txg_ssh_try *t, const struct txg_ssh_link *link, const char *where,
                        struct txg_err *err)
 {
+    struct greeting greeting = {.len = -1};
     int rc;
     txg_ssh_try_at(t, "connect", "waiting for the SSH greeting of %s", where);
     while ((rc = ssh_connect(link->session)) == SSH_AGAIN) {
@@ -79,10 +124,9 @@ static int shake_hands(struct txg_ssh_try *t, const struct txg_ssh_link *link, c
             txg_ssh_try_at(t, "connect", "agreeing on keys with %s", where);
         if (txg_ssh_session_wait(t, link->session, link->fd, err) != 0)
             return -1;
+        peek(link->fd, &greeting);
     }
-    if (rc == SSH_OK)
-        return 0;
-    return txg_err_set(err, TXG_E_PROTO, "%s: %s", where, ssh_get_error(link->session));
+    return rc == SSH_OK ? 0 : no_greeting(t, link, where, &greeting, err);
 }
 
 int txg_ssh_session_open(struct txg_ssh_try *t, const struct txg_ssh_hostkey *hostkey, int fd,

@@ -78,3 +78,16 @@ int txg_ssh_try_wait(struct txg_ssh_try *t, int fd, short events, int64_t until,
             return 0;
     }
 }
+
+int txg_ssh_try_sleep(struct txg_ssh_try *t, int64_t us, struct txg_err *err)
+{
+    struct txg_err over = {0};
+    int64_t until = txg_ssh_now() + us;
+    /* poll() passes over a negative descriptor: only the cancel or the time ends this. */
+    txg_ssh_try_wait(t, -1, 0, until, &over);
+    if (txg_ssh_now() >= until && until < t->deadline)
+        return 0;
+    if (err)
+        *err = over;
+    return -1;
+}

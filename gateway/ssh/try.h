@@ -19,6 +19,7 @@ struct txg_ssh_try {
     char doing[256];      /* "waiting for the greeting of 10.0.0.1 port 22" */
     int cancel;           /* eventfd: readable once nobody wants the outcome */
     int64_t deadline;     /* microseconds of txg_ssh_now() */
+    bool turned_away;     /* the host hung up before its greeting; the thread's own */
 };
 
 /* -1: no descriptor is left. */
@@ -35,6 +36,9 @@ void txg_ssh_try_at(struct txg_ssh_try *t, const char *step, const char *fmt, ..
 const char *txg_ssh_try_where(struct txg_ssh_try *t, char *doing, size_t size);
 
 void txg_ssh_try_cancel(struct txg_ssh_try *t);
+
+/* Lets `us` pass. Errors as those of txg_ssh_try_wait. */
+int txg_ssh_try_sleep(struct txg_ssh_try *t, int64_t us, struct txg_err *err);
 
 /* Waits for `events` (poll) of `fd`, until `until` at most (0: the deadline of the attempt).
  * TXG_E_TIMEOUT when the time is over or the attempt was cancelled. */

@@ -378,8 +378,40 @@ def test_host_that_does_not_speak_ssh(link, client):
             c.close()
         threading.Thread(target=answer, daemon=True).start()
         done = link.run("ssh=127.0.0.1:%d" % other.getsockname()[1], "", "--timeout", 5)
-    assert done.end.startswith("connect: 127.0.0.1 port ")
-    assert done.seconds < 3
+    assert re.match(r"connect: 127.0.0.1 port \d+ is no SSH server, or will not talk to us; it says: "
+                    "HTTP/1.0 400 Bad Request$", done.end)
+    assert done.seconds < 1
+
+
+def test_host_that_hangs_up(link, client):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        answered = []
+
+        def answer():
+            for _ in range(6):
+                c, _ = other.accept()
+                answered.append(time.monotonic())
+                c.close()
+        threading.Thread(target=answer, daemon=True).start()
+        done = link.run("ssh=127.0.0.1:%d" % other.getsockname()[1])
+    assert done.end.startswith("connect: the host hangs up before its greeting, 6 times (too many "
+                               "logins at once? MaxStartups): 127.0.0.1 port ")
+    assert len(answered) == 6
+    assert done.seconds < 6
+
+
+@pytest.mark.parametrize("limit", ["MaxStartups 1", "MaxStartups 2:90:4"])
+def test_more_logins_at_once_than_the_server_takes(link, folder, client, serve, limit):
+    server = sshd.Sshd(folder, extra=limit + "\n")
+    client.may_log_in(server)
+    client.knows(server)
+    serve(server)
+    started = [link(server.spec) for _ in range(6)]
+    for one in started:
+        done = one.finish(b"echo in; exit\n")
+        assert done.out == b"in\n", done.err
 
 
 def test_frozen_while_it_logs_in(link, server):

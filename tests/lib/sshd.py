@@ -94,6 +94,8 @@ class Server:
         return found
 
     def stop(self):
+        if self.process is None or self.process.poll() is not None:
+            return
         for pid in [*self.sessions(), self.process.pid]:
             for sig in (signal.SIGCONT, signal.SIGKILL):
                 try:
