@@ -120,7 +120,8 @@ static void take_need(struct txg_sync *s, const struct txg_msg_indices *need)
         next = r->first + r->count;
     }
     s->needed = txg_xcalloc(need->n_ranges, sizeof *s->needed);
-    memcpy(s->needed, need->ranges, need->n_ranges * sizeof *s->needed);
+    if (need->n_ranges) /* no ranges are no array */
+        memcpy(s->needed, need->ranges, need->n_ranges * sizeof *s->needed);
     s->n_needed = need->n_ranges;
     s->file = s->n_needed ? s->needed[0].first : 0;
 }
