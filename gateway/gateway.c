@@ -292,10 +292,11 @@ static struct txg_sync *sync_for(struct txg_gateways *set, struct gateway *g)
                                                      g->spec->chdir, files, now_us());
 }
 
-/* Files first: what collects must find them. */
+/* Files first: what collects must find them. One that was killed meanwhile is never opened: its
+ * close would have come before its open. */
 static void open_when_ready(struct txg_gateways *set, struct gateway *g)
 {
-    if (!g->waiting)
+    if (!g->waiting || g->deadline == 0)
         return;
     const struct txg_sync *s = sync_for(set, g);
     if (s && txg_sync_state(s) == TXG_SYNC_RUNNING)

@@ -271,3 +271,16 @@ def test_a_file_that_was_not_asked_for(tmp_path):
     answer = k.hear()
     k.end()
     assert b"was not asked for" in answer, answer
+
+
+def test_a_gateway_fails_while_another_gets_its_files(txgate, cache, tmp_path, script):
+    """The run ends: a gateway that is closed before it was opened is not opened any more. What
+    matters is which comes first within a few milliseconds, so more than one is tried."""
+    script("reads", "exit 0")
+    (tmp_path / "data").mkdir()
+    env = {"TXGATE_DIR": str(cache), "HOME": str(cache)}
+    for size in range(0, 2000000, 100000):
+        (tmp_path / "data/big").write_bytes(os.urandom(size))
+        result = txgate("run", "--tx", "exec=env//chdir=%s" % (tmp_path / "no/where"), "--tx",
+                        "exec=env", "--rsyncdir", "data", "reads", env=env, timeout=20)
+        assert result.code == 6 and "no/where: No such file or directory" in result.out, result
