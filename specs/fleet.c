@@ -267,6 +267,7 @@ static const struct txg_field suite_fields[] = {
     {.name = "name", .type = TXG_FIELD_TEXT, .offset = SUITE(name)},
     {.name = "cwd", .type = TXG_FIELD_TEXT, .offset = SUITE(cwd)},
     {.name = "args", .type = TXG_FIELD_TEXTS, .offset = SUITE(args)},
+    {.name = "group", .type = TXG_FIELD_TEXT, .offset = SUITE(group)},
     {.name = "needs", .type = TXG_FIELD_WORDS, .offset = SUITE(needs)},
     {.name = "timeout",
      .type = TXG_FIELD_DURATION,
@@ -284,6 +285,7 @@ static void suite_config_release(struct txg_suite_config *suite)
     free(suite->cwd);
     txg_strv_release(&suite->args);
     txg_strv_release(&suite->needs);
+    free(suite->group);
     free(suite->where);
 }
 

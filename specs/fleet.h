@@ -33,6 +33,7 @@ struct txg_suite_config {
     char *cwd;             /* NULL: the gateway's */
     struct txg_strv args;
     struct txg_strv needs;
+    char *group;     /* or NULL */
     int64_t timeout; /* microseconds; 0: none given */
     char *where;
 };

@@ -16,6 +16,8 @@ enum option_id {
     OPT_NUMPROCESSES,
     OPT_DIST,
     OPT_D,
+    OPT_LOADSCOPE_REORDER,
+    OPT_NO_LOADSCOPE_REORDER,
     OPT_MAXFAIL,
     OPT_EXITFIRST,
     OPT_MAX_WORKER_RESTART,
@@ -60,7 +62,9 @@ static const struct definition {
     {OPT_NUMPROCESSES, ALL, 'n', "numprocesses", "N|auto",
      "N local gateways: stands for N*popen and replaces --tx"},
     {OPT_DIST, TXG_FOR_RUN, 0, "dist", "MODE",
-     "each: all tests on every gateway; load: each test on one of them (default)"},
+     "each: all tests on every gateway; load (default), worksteal: each test on one\n"
+     "of them; loadscope, loadfile, loadgroup: the same, what belongs together\n"
+     "stays together"},
     {OPT_D, TXG_FOR_RUN, 'd', NULL, NULL, "the same as --dist load"},
     {OPT_CONFIG, ALL, 'c', "config", "FILE",
      "instead of the txgate.yaml found from this directory upward"},
@@ -90,6 +94,9 @@ static const struct definition {
      "a key that has changed or is revoked is refused all the same"},
     {OPT_HEARTBEAT, ALL, 0, "heartbeat", "TIME",
      "a host is lost after 5 of these without a sign of life (default 2)"},
+    {OPT_NO_LOADSCOPE_REORDER, TXG_FOR_RUN, 0, "no-loadscope-reorder", NULL,
+     "loadscope, loadfile, loadgroup: in the order of collection, not the largest first"},
+    {OPT_LOADSCOPE_REORDER, TXG_FOR_RUN, 0, "loadscope-reorder", NULL, "the default"},
     {OPT_MAXSCHEDCHUNK, TXG_FOR_RUN, 0, "maxschedchunk", "N",
      "tests dealt to a gateway in one go at most, with --dist load"},
     {OPT_COLLECTION, TXG_FOR_RUN, 0, "collection", "any|strict",
@@ -176,12 +183,8 @@ static int take_word(const struct definition *d, const char *value, const char *
 static int take_dist(const struct definition *d, const char *value, struct txg_options *o,
                      struct txg_err *err)
 {
-    static const char *const later[] = {"loadscope", "loadfile", "loadgroup",
-                                        "worksteal", "duration", NULL};
-    for (int i = 0; later[i]; i++)
-        if (strcmp(value, later[i]) == 0)
-            return txg_err_set(err, TXG_E_USAGE, "--dist %s is not built yet: use each or load",
-                               value);
+    if (strcmp(value, "duration") == 0)
+        return txg_err_set(err, TXG_E_USAGE, "--dist duration is not built yet: use worksteal");
     return take_word(d, value, txg_dist_names, &o->dist, err);
 }
 
@@ -215,6 +218,10 @@ static int apply(const struct definition *d, const char *value, struct txg_optio
         return take_number(d, value, 0, &o->maxfail, err);
     case OPT_MAX_WORKER_RESTART:
         return take_number(d, value, 0, &o->max_worker_restart, err);
+    case OPT_LOADSCOPE_REORDER:
+    case OPT_NO_LOADSCOPE_REORDER:
+        o->keep_order = d->id == OPT_NO_LOADSCOPE_REORDER;
+        return 0;
     case OPT_MAXSCHEDCHUNK:
         return take_number(d, value, 1, &o->maxschedchunk, err);
     case OPT_COLLECTION:

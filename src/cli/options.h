@@ -23,6 +23,7 @@ struct txg_options {
     int dist;                 /* enum txg_dist, or -1 */
     long maxfail;             /* -1 */
     long max_worker_restart;  /* -2 not given; -1 no limit */
+    bool keep_order;          /* --no-loadscope-reorder */
     long maxschedchunk;       /* 0 */
     bool strict_collection;
     const char *require_gateways; /* "all", "any" */

@@ -74,7 +74,7 @@ static int choose_dist(const struct txg_options *o, const struct txg_config *con
     if (dist < 0 && config->dist) {
         dist = txg_dist_parse(config->dist);
         if (dist < 0)
-            return txg_err_set(err, TXG_E_USAGE, "%s: dist: %s is not built yet: use each or load",
+            return txg_err_set(err, TXG_E_USAGE, "%s: dist: %s is not built yet: use worksteal",
                                config->path, config->dist);
     }
     *out = dist < 0 ? TXG_DIST_LOAD : (enum txg_dist)dist;
@@ -85,6 +85,7 @@ static void choose_limits(const struct txg_options *o, struct txg_plan *p)
 {
     const struct txg_config *c = &p->config;
     p->maxfail = o->maxfail > 0 ? (size_t)o->maxfail : 0;
+    p->keep_order = o->keep_order;
     p->maxschedchunk = (size_t)o->maxschedchunk;
     p->strict_collection = o->strict_collection;
     p->accept_new_host_keys = o->accept_new_host_keys;

@@ -23,6 +23,7 @@ struct txg_plan {
     enum txg_dist dist;
     size_t maxfail;
     long max_restarts;
+    bool keep_order;
     size_t maxschedchunk;
     bool require_all;
     bool strict_collection;

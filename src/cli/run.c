@@ -193,8 +193,8 @@ static struct txg_session *new_session(const struct txg_run_config *config, int6
     for (size_t i = 0; i < plan->suites.n; i++) {
         const struct txg_suite_config *from = plan->suites.items[i].config;
         if (from)
-            suites[i] =
-                (struct txg_session_suite){from->name, (const char *const *)from->needs.items};
+            suites[i] = (struct txg_session_suite){
+                from->name, (const char *const *)from->needs.items, from->group};
     }
     struct timeval wall;
     gettimeofday(&wall, NULL);
@@ -209,6 +209,7 @@ static struct txg_session *new_session(const struct txg_run_config *config, int6
         .maxfail = plan->maxfail,
         .max_restarts = plan->max_restarts,
         .maxschedchunk = plan->maxschedchunk,
+        .keep_order = plan->keep_order,
         .collect_timeout = plan->collect_timeout,
         .require_all = plan->require_all,
         .collect_only = config->collect_only,

@@ -61,17 +61,34 @@ bool txg_deal_has_work(const struct txg_deal *d, const struct txg_node *node)
     return false;
 }
 
-/* Sends what was appended to the node's queue from `from` on, as ranges. */
-static void send_held(struct txg_deal *d, struct txg_node *node, size_t from)
+bool txg_deal_may_run(const struct txg_deal *d, const struct txg_node *node, size_t number)
 {
-    struct txg_held *h = &node->held;
-    size_t n = 0, count = h->tail - from;
-    if (count == 0)
-        return;
-    node->retired = false;
+    return index_for(d, node, number) >= 0;
+}
+
+size_t txg_deal_number(const struct txg_deal *d, const struct txg_node *node, size_t index)
+{
+    return txg_session_number(d->session, node, index);
+}
+
+struct txg_span txg_deal_nodeid(const struct txg_deal *d, size_t number)
+{
+    return txg_catalog_nodeid(&d->session->catalog, number);
+}
+
+const char *txg_deal_group(const struct txg_deal *d, size_t number)
+{
+    return d->session->suites[txg_catalog_suite(&d->session->catalog, number)].group;
+}
+
+/* Sends indices as ranges. */
+static void send_indices(struct txg_deal *d, const struct txg_node *node, enum txg_msg_type type,
+                         const size_t *indices, size_t count)
+{
+    size_t n = 0;
     struct txg_msg_range *ranges = txg_session_keep(d->session, txg_xcalloc(count, sizeof *ranges));
-    for (size_t i = from; i < h->tail; i++) {
-        int64_t index = (int64_t)h->items[i];
+    for (size_t i = 0; i < count; i++) {
+        int64_t index = (int64_t)indices[i];
         if (n && ranges[n - 1].first + ranges[n - 1].count == index)
             ranges[n - 1].count++;
         else
@@ -79,30 +96,62 @@ static void send_held(struct txg_deal *d, struct txg_node *node, size_t from)
     }
     struct txg_command *c = txg_session_command(d->session, TXG_COMMAND_SEND);
     c->gateway = node->info.number;
-    c->msg.type = TXG_MSG_RUNTESTS;
+    c->msg.type = type;
     c->msg.indices.ranges = ranges;
     c->msg.indices.n_ranges = n;
 }
 
-size_t txg_deal_send(struct txg_deal *d, struct txg_node *node, size_t n)
+/* The last `n` that the node holds. */
+static void send_held(struct txg_deal *d, struct txg_node *node, size_t n)
+{
+    if (n == 0)
+        return;
+    node->retired = false;
+    send_indices(d, node, TXG_MSG_RUNTESTS, node->held.items + node->held.tail - n, n);
+}
+
+/* The next `n` pending tests that the node may run; of one unit only where there are units. */
+static size_t send_pending(struct txg_deal *d, struct txg_node *node, size_t n, const size_t *units)
 {
     struct txg_pending *p = &d->pending;
-    size_t sent = 0, kept = 0, at = p->head;
+    size_t sent = 0, kept = 0, at = p->head, unit = SIZE_MAX;
     for (; at < p->tail && sent < n; at++) {
-        int64_t index = index_for(d, node, p->items[at]);
-        if (index >= 0) {
-            txg_held_push(&node->held, (size_t)index);
-            sent++;
-        } else {
-            p->items[p->head + kept++] = p->items[at];
+        size_t number = p->items[at];
+        if (units && sent && units[number] != unit)
+            break;
+        int64_t index = index_for(d, node, number);
+        if (index < 0) {
+            p->items[p->head + kept++] = number;
+            continue;
         }
+        unit = units ? units[number] : unit;
+        txg_held_push(&node->held, (size_t)index);
+        sent++;
     }
     /* what this node may not run stays in front, in its order */
     if (kept)
         memmove(p->items + at - kept, p->items + p->head, kept * sizeof *p->items);
     p->head = at - kept;
-    send_held(d, node, node->held.tail - sent);
+    send_held(d, node, sent);
     return sent;
+}
+
+size_t txg_deal_send(struct txg_deal *d, struct txg_node *node, size_t n)
+{
+    return send_pending(d, node, n, NULL);
+}
+
+void txg_deal_send_unit(struct txg_deal *d, struct txg_node *node)
+{
+    send_pending(d, node, SIZE_MAX, d->units);
+}
+
+void txg_deal_steal(struct txg_deal *d, struct txg_node *node, const size_t *indices, size_t n)
+{
+    if (n == 0)
+        return;
+    send_indices(d, node, TXG_MSG_STEAL, indices, n);
+    node->steals++;
 }
 
 void txg_deal_send_rest(struct txg_deal *d, struct txg_node *node)
@@ -117,7 +166,7 @@ void txg_deal_send_rest(struct txg_deal *d, struct txg_node *node)
         txg_held_push(&node->held, i);
         sent++;
     }
-    send_held(d, node, node->held.tail - sent);
+    send_held(d, node, sent);
 }
 
 void txg_deal_retire(struct txg_deal *d, struct txg_node *node)

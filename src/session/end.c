@@ -80,7 +80,7 @@ static enum txg_wait wait_for(const struct txg_session *s, const struct txg_node
         return TXG_WAIT_END;
     if (node->state == TXG_NODE_READY)
         return s->config.collect_timeout ? TXG_WAIT_COLLECTION : TXG_WAIT_NONE;
-    if (node->stealing)
+    if (node->steals)
         return TXG_WAIT_GIVING;
     return holds && !node->running ? TXG_WAIT_START : TXG_WAIT_NONE;
 }

@@ -150,7 +150,7 @@ static void take_unscheduled(struct txg_session *s, struct txg_node *node,
 {
     if (!follows(s, node, msg->seq))
         return;
-    node->stealing = false;
+    node->steals -= node->steals > 0;
     for (size_t i = 0; i < msg->n_ranges; i++) {
         for (int64_t k = 0; k < msg->ranges[i].count; k++) {
             size_t index = (size_t)(msg->ranges[i].first + k);
@@ -162,6 +162,8 @@ static void take_unscheduled(struct txg_session *s, struct txg_node *node,
                 txg_pending_push(&s->deal.pending, txg_session_number(s, node, index));
         }
     }
+    if (s->progress == TXG_DEALING && s->scheduler->given_back)
+        s->scheduler->given_back(&s->deal, node);
 }
 
 void txg_session_take_message(struct txg_session *s, struct txg_node *node,

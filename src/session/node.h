@@ -41,14 +41,14 @@ struct txg_node {
     const struct txg_tests *tests; /* its collection, once complete */
     bool asked;                    /* sendcollection was sent */
     struct txg_held held;
-    bool running;  /* held's front has sent logstart */
-    bool stealing; /* steal was sent and is not answered */
-    int64_t seq;   /* of its last message that carried one */
-    bool worked;   /* it has started a test */
-    bool retired;  /* nothing is left for it, unless another dies */
-    bool shutting; /* shutdown was sent */
-    bool finished; /* workerfinished came */
-    bool closing;  /* CLOSE was asked for */
+    bool running;    /* held's front has sent logstart */
+    unsigned steals; /* that were sent and are not answered */
+    int64_t seq;     /* of its last message that carried one */
+    bool worked;     /* it has started a test */
+    bool retired;    /* nothing is left for it, unless another dies */
+    bool shutting;   /* shutdown was sent */
+    bool finished;   /* workerfinished came */
+    bool closing;    /* CLOSE was asked for */
     enum txg_wait waits;
     int64_t silent_at; /* when what it is waited for must have come; INT64_MAX: no such time */
 };

@@ -20,10 +20,17 @@ struct txg_scheduler_ops {
     void (*completed)(struct txg_deal *d, struct txg_node *node, int64_t duration);
     /* The node is dead; what it held and had not started is back (txg_deal_pending). */
     void (*node_gone)(struct txg_deal *d, struct txg_node *node);
+    /* The node has answered txg_deal_steal; what it gave back is pending. Or NULL: it never is
+     * asked. */
+    void (*given_back)(struct txg_deal *d, struct txg_node *node);
 };
 
 extern const struct txg_scheduler_ops txg_scheduler_each;
 extern const struct txg_scheduler_ops txg_scheduler_load;
+extern const struct txg_scheduler_ops txg_scheduler_loadscope;
+extern const struct txg_scheduler_ops txg_scheduler_loadfile;
+extern const struct txg_scheduler_ops txg_scheduler_loadgroup;
+extern const struct txg_scheduler_ops txg_scheduler_worksteal;
 
 /* Numbers of tests that nobody was dealt yet, first to be dealt first. Zero-filled: empty. */
 struct txg_pending {
@@ -34,7 +41,10 @@ struct txg_pending {
 struct txg_deal {
     struct txg_pending pending; /* not used by `each`, where each lane has its own rest */
     size_t maxschedchunk;       /* SIZE_MAX: no cap */
-    struct txg_node **nodes;    /* every node ever, borrowed */
+    bool keep_order;
+    size_t *units;           /* [number]: what is dealt in one go; made and used by scope.c */
+    struct txg_node *victim; /* steal.c: who was asked and has not answered, or NULL */
+    struct txg_node **nodes; /* every node ever, borrowed */
     size_t n_nodes;
     struct txg_session *session;
 };
@@ -48,6 +58,21 @@ bool txg_deal_is_live(const struct txg_node *node);
 
 /* Sends the next `n` pending tests that the node may run. Returns how many there were. */
 size_t txg_deal_send(struct txg_deal *d, struct txg_node *node, size_t n);
+
+/* Sends the first pending tests of one unit: those that follow each other there and that the node
+ * may run. */
+void txg_deal_send_unit(struct txg_deal *d, struct txg_node *node);
+
+/* Asks the node to give back what it holds at these of its indices and has not started. */
+void txg_deal_steal(struct txg_deal *d, struct txg_node *node, const size_t *indices, size_t n);
+
+/* May the node run this test? */
+bool txg_deal_may_run(const struct txg_deal *d, const struct txg_node *node, size_t number);
+size_t txg_deal_number(const struct txg_deal *d, const struct txg_node *node, size_t index);
+
+/* Of a test: its nodeid, and its suite's group or NULL. */
+struct txg_span txg_deal_nodeid(const struct txg_deal *d, size_t number);
+const char *txg_deal_group(const struct txg_deal *d, size_t number);
 
 /* Is anything pending that the node may run? */
 bool txg_deal_has_work(const struct txg_deal *d, const struct txg_node *node);

@@ -9,10 +9,17 @@
 
 #include "src/session/core.h"
 
-const char *const txg_dist_names[] = {"each", "load", NULL};
+const char *const txg_dist_names[] = {"each",      "load",      "loadscope", "loadfile",
+                                      "loadgroup", "worksteal", NULL};
 
-static const struct txg_scheduler_ops *const schedulers[] = {&txg_scheduler_each,
-                                                             &txg_scheduler_load};
+static const struct txg_scheduler_ops *const schedulers[] = {
+    [TXG_DIST_EACH] = &txg_scheduler_each,
+    [TXG_DIST_LOAD] = &txg_scheduler_load,
+    [TXG_DIST_LOADSCOPE] = &txg_scheduler_loadscope,
+    [TXG_DIST_LOADFILE] = &txg_scheduler_loadfile,
+    [TXG_DIST_LOADGROUP] = &txg_scheduler_loadgroup,
+    [TXG_DIST_WORKSTEAL] = &txg_scheduler_worksteal,
+};
 
 const char *txg_dist_name(enum txg_dist dist)
 {
@@ -122,6 +129,7 @@ struct txg_session *txg_session_new(const struct txg_session_config *config, int
     s->give_up_at = INT64_MAX;
     s->scheduler = schedulers[config->dist];
     s->deal.session = s;
+    s->deal.keep_order = config->keep_order;
     s->deal.maxschedchunk = config->maxschedchunk ? config->maxschedchunk : SIZE_MAX;
     s->stillborn = txg_xcalloc(config->n_gateways, sizeof *s->stillborn);
     s->lanes = txg_xcalloc(config->n_gateways, sizeof *s->lanes);
@@ -156,6 +164,7 @@ void txg_session_free(struct txg_session *s)
     }
     txg_catalog_release(&s->catalog);
     free(s->deal.pending.items);
+    free(s->deal.units);
     free(s->nodes);
     free(s->gateways);
     free(s->suites);
@@ -205,18 +214,7 @@ void txg_session_stop(struct txg_session *s, struct txg_span why)
             continue;
         }
         size_t first = node->held.head + node->running;
-        if (first < node->held.tail) {
-            size_t n = node->held.tail - first;
-            struct txg_msg_range *ranges = txg_session_keep(s, txg_xcalloc(n, sizeof *ranges));
-            for (size_t k = 0; k < n; k++)
-                ranges[k] = (struct txg_msg_range){(int64_t)node->held.items[first + k], 1};
-            struct txg_command *c = txg_session_command(s, TXG_COMMAND_SEND);
-            c->gateway = node->info.number;
-            c->msg.type = TXG_MSG_STEAL;
-            node->stealing = true;
-            c->msg.indices.ranges = ranges;
-            c->msg.indices.n_ranges = n;
-        }
+        txg_deal_steal(&s->deal, node, node->held.items + first, node->held.tail - first);
         txg_deal_shutdown(&s->deal, node);
     }
 }

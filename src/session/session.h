@@ -21,9 +21,16 @@
 #include "src/session/event.h"
 #include "src/session/select.h"
 
-enum txg_dist { TXG_DIST_EACH, TXG_DIST_LOAD };
+enum txg_dist {
+    TXG_DIST_EACH,
+    TXG_DIST_LOAD,
+    TXG_DIST_LOADSCOPE,
+    TXG_DIST_LOADFILE,
+    TXG_DIST_LOADGROUP,
+    TXG_DIST_WORKSTEAL
+};
 
-/* "each", "load"; and back: -1 for a word that is no mode. */
+/* "each", "load", ...; and back: -1 for a word that is no mode. */
 const char *txg_dist_name(enum txg_dist dist);
 int txg_dist_parse(const char *word);
 
@@ -39,6 +46,7 @@ struct txg_session_gateway {
 struct txg_session_suite {
     const char *name;         /* or NULL */
     const char *const *needs; /* labels, NULL-terminated, or NULL */
+    const char *group;        /* loadgroup: its tests go to one gateway; or NULL */
 };
 
 /* The arrays are copied by txg_session_new, the strings in them borrowed: they outlive the session.
@@ -54,6 +62,7 @@ struct txg_session_config {
     size_t maxfail;          /* 0: no limit */
     long max_restarts;       /* --max-worker-restart; -1: no limit */
     size_t maxschedchunk;    /* 0: no cap */
+    bool keep_order;         /* loadscope and its kin: not the largest first */
     int64_t collect_timeout; /* microseconds from workerready to the collection; 0: no limit */
     bool require_all;        /* --require-gateways all: one that can't start ends the run */
     bool collect_only;

@@ -40,6 +40,7 @@ void sim_oracle_init(struct sim_world *w)
     *o = (struct sim_oracle){.total = SIM_NONE};
     o->n_outcomes = p->n_tests * (is_each(w) ? p->n_boards : 1);
     o->outcomes = txg_xcalloc(o->n_outcomes, sizeof *o->outcomes);
+    o->unit_at = txg_xcalloc(SIM_UNITS + p->n_tests, sizeof *o->unit_at);
     o->named = txg_xcalloc(o->n_outcomes, sizeof *o->named);
     for (size_t i = 0; i < o->n_outcomes; i++)
         o->outcomes[i].number = o->named[i] = SIM_NONE;
@@ -54,6 +55,7 @@ void sim_oracle_init(struct sim_world *w)
 void sim_oracle_release(struct sim_world *w)
 {
     free(w->oracle.outcomes);
+    free(w->oracle.unit_at);
     free(w->oracle.named);
 }
 
@@ -283,6 +285,7 @@ static void take_event(struct sim_world *w, const struct txg_event *e)
         break;
     case TXG_EVENT_STOPPING:
         o->stopping = true;
+        o->stopped = w->events;
         break;
     case TXG_EVENT_TEST_START:
         test_start(w, e);
@@ -297,6 +300,20 @@ static void take_event(struct sim_world *w, const struct txg_event *e)
     default:
         break;
     }
+}
+
+/* What belongs together stays on one gateway, as long as that lives. */
+static void check_unit(struct sim_world *w, const struct sim_node *node, size_t outcome)
+{
+    bool keeps =
+        w->plan->config.dist >= TXG_DIST_LOADSCOPE && w->plan->config.dist <= TXG_DIST_LOADGROUP;
+    if (!w->plan->together || w->plan->changes || !keeps)
+        return;
+    unsigned *at = &w->oracle.unit_at[w->plan->tests[outcome].unit];
+    if (*at && *at != node->number + 1 && !w->nodes[*at - 1].seen.dead)
+        sim_fail(w, "test %zu is dealt to gw%u, and what belongs to it to gw%u", outcome,
+                 node->number, *at - 1);
+    *at = node->number + 1;
 }
 
 static void take_runtests(struct sim_world *w, struct sim_node *node,
@@ -319,8 +336,10 @@ static void take_runtests(struct sim_world *w, struct sim_node *node,
                          it->state == SIM_SETTLED ? "has an outcome" : "another holds it");
             if (!o->allowed[node->board][suite_of(w, outcome)])
                 sim_fail(w, "test %zu needs a label that gw%u has not", outcome, node->number);
+            check_unit(w, node, outcome);
             it->state = SIM_HELD;
             it->holder = node->number;
+            it->asked = false;
             node->seen.held++;
         }
 }
@@ -331,11 +350,13 @@ static void take_steal(struct sim_world *w, const struct sim_node *node,
     for (size_t i = 0; i < in->n_ranges; i++)
         for (int64_t k = 0; k < in->ranges[i].count; k++) {
             size_t index = (size_t)(in->ranges[i].first + k);
-            const struct sim_outcome *it =
+            struct sim_outcome *it =
                 index < node->n_tests ? &w->oracle.outcomes[outcome_of(w, node, index)] : NULL;
             if (!it || it->state != SIM_HELD || it->holder != node->number)
                 sim_fail(w, "gw%u is to give back %zu, which it does not hold", node->number,
                          index);
+            else
+                it->asked = true;
         }
 }
 
@@ -483,6 +504,16 @@ static void check_idle(struct sim_world *w)
     }
 }
 
+/* A run that stops takes back everything that has not started. */
+static void check_stopped(struct sim_world *w)
+{
+    for (size_t i = 0; i < w->oracle.n_outcomes; i++) {
+        const struct sim_outcome *it = &w->oracle.outcomes[i];
+        if (it->state == SIM_HELD && !it->asked && !w->nodes[it->holder].seen.closed)
+            sim_fail(w, "test %zu is left with gw%u", i, it->holder);
+    }
+}
+
 void sim_oracle_after(struct sim_world *w)
 {
     struct sim_oracle *o = &w->oracle;
@@ -494,6 +525,8 @@ void sim_oracle_after(struct sim_world *w)
         sim_fail(w, "test %zu ended and nobody was told", o->must_finish);
     if (o->must_close)
         sim_fail(w, "gw%u lied and is believed", o->must_by);
+    if (o->stopping && o->stopped == w->events && !o->finished)
+        check_stopped(w);
     if (o->dealing && !o->stopping && !o->finished)
         check_idle(w);
 }

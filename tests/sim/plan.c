@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SCOPES 4 /* in a file, at most */
+
 const char *sim_fault_name(enum sim_fault_kind kind)
 {
     static const char *const names[] = {
@@ -44,12 +46,28 @@ static enum sim_fate draw_fate(struct sim_rng *r, unsigned poison)
     return n < 90 ? SIM_PASSES : n < 95 ? SIM_FAILS : n < 98 ? SIM_SKIPS : SIM_CRASHES;
 }
 
+static size_t unit_of(const struct sim_plan *p, const struct sim_test *t, size_t file, size_t scope,
+                      size_t number)
+{
+    const char *group = p->suites[t->suite].group;
+    switch (p->config.dist) {
+    case TXG_DIST_LOADFILE:
+        return file;
+    case TXG_DIST_LOADSCOPE:
+        return file * SCOPES + scope;
+    case TXG_DIST_LOADGROUP:
+        return group ? (size_t)(group[1] - '0') : SIM_UNITS + number;
+    default:
+        return SIM_UNITS + number;
+    }
+}
+
 static void draw_tests(struct sim_plan *p, struct sim_rng *r)
 {
-    p->n_tests = (size_t)(sim_chance(r, 4) ? sim_between(r, 0, 20) : sim_between(r, 40, 260));
+    p->n_tests = (size_t)(sim_chance(r, 4) ? sim_between(r, 0, 20) : sim_between(r, 50, 300));
     p->tests = txg_xcalloc(p->n_tests, sizeof *p->tests);
     unsigned poison = sim_chance(r, 20) ? 2 : 0;
-    unsigned files = (unsigned)sim_between(r, 1, 20), scopes = (unsigned)sim_between(r, 1, 4);
+    unsigned files = (unsigned)sim_between(r, 1, 20), scopes = (unsigned)sim_between(r, 1, SCOPES);
     bool grouped = sim_chance(r, 50); /* a file's tests stand together */
     for (size_t i = 0; i < p->n_tests; i++) {
         struct sim_test *t = &p->tests[i];
@@ -57,20 +75,24 @@ static void draw_tests(struct sim_plan *p, struct sim_rng *r)
         t->suite = file % p->config.n_suites;
         t->duration = draw_duration(r);
         t->fate = draw_fate(r, poison);
-        t->len = (size_t)snprintf(t->nodeid, sizeof t->nodeid, "f%zu::c%u::t%zu", file,
-                                  (unsigned)sim_below(r, scopes), i);
+        size_t scope = sim_below(r, scopes);
+        t->unit = unit_of(p, t, file, scope, i);
+        t->len = (size_t)snprintf(t->nodeid, sizeof t->nodeid, "f%zu::c%zu::t%zu", file, scope, i);
     }
 }
 
 static void draw_labels(struct sim_plan *p, struct sim_rng *r)
 {
     static const char *const labels[] = {"can", "imx6"};
+    static const char *const groups[] = {NULL, "g0", "g1"};
     p->config.n_suites = sim_chance(r, 60) ? 1 : sim_between(r, 2, SIM_SUITES);
     bool needs = sim_chance(r, 25);
+    p->together = !needs;
     for (size_t i = 0; i < p->config.n_suites; i++) {
         if (needs && sim_chance(r, 50))
             p->needs[i][0] = labels[sim_below(r, 2)];
-        p->suites[i] = (struct txg_session_suite){i ? "other" : NULL, p->needs[i]};
+        p->suites[i] =
+            (struct txg_session_suite){i ? "other" : NULL, p->needs[i], groups[sim_below(r, 3)]};
     }
     for (size_t b = 0; b < p->n_boards; b++) {
         size_t n = 0;
@@ -110,6 +132,7 @@ static void draw_collections(struct sim_plan *p, struct sim_rng *r)
     unsigned kind = (unsigned)sim_below(r, 10);
     for (size_t b = 0; b < p->n_boards; b++) {
         struct sim_board *board = &p->boards[b];
+        p->together = p->together && kind < 9;
         bool partial = kind == 9 && sim_chance(r, 60);
         board->tests = txg_xcalloc(p->n_tests, sizeof *board->tests);
         for (size_t i = 0; i < p->n_tests; i++)
@@ -136,6 +159,7 @@ static void draw_config(struct sim_plan *p, struct sim_rng *r, int dist)
     p->config.max_restarts = sim_chance(r, 30) ? sim_between(r, 0, 4) : -1;
     p->config.maxschedchunk = sim_chance(r, 30) ? sim_between(r, 1, 20) : 0;
     p->config.collect_timeout = 60 * SIM_S;
+    p->config.keep_order = sim_chance(r, 50);
     p->config.require_all = sim_chance(r, 5);
     p->config.collect_only = sim_chance(r, 1);
     p->config.strict_collection = sim_chance(r, 5);

@@ -10,6 +10,7 @@
 #define SIM_BOARDS 8
 #define SIM_SUITES 3
 #define SIM_FAULTS 8
+#define SIM_UNITS  100
 #define SIM_MS     INT64_C(1000) /* microseconds */
 #define SIM_S      INT64_C(1000000)
 
@@ -25,6 +26,7 @@ struct sim_test {
     size_t suite;
     int64_t duration;
     enum sim_fate fate;
+    size_t unit;     /* what must stay together with it; below SIM_UNITS + number of tests */
     char nodeid[40]; /* its last word is t<number>: txg_test_of() */
     size_t len;
 };
@@ -84,7 +86,8 @@ struct sim_plan {
     size_t n_tests;
     struct sim_fault faults[SIM_FAULTS];
     size_t n_faults;
-    bool changes; /* some collect other tests when started again */
+    bool together; /* nothing but a loss tears a unit apart */
+    bool changes;  /* some collect other tests when started again */
 };
 
 /* `dist` < 0: drawn too. */

@@ -68,6 +68,7 @@ enum sim_outcome_state { SIM_FREE, SIM_HELD, SIM_RUNNING, SIM_SETTLED };
 struct sim_outcome { /* in `each` board * n_tests + test, else the test */
     enum sim_outcome_state state;
     unsigned holder;
+    bool asked;    /* steal was sent for it */
     size_t number; /* the session's, once it was named, or SIM_NONE */
     enum txg_outcome outcome;
 };
@@ -75,12 +76,14 @@ struct sim_outcome { /* in `each` board * n_tests + test, else the test */
 struct sim_oracle {
     struct sim_outcome *outcomes;
     size_t n_outcomes;
-    size_t *named; /* the session's number -> outcome, or SIM_NONE */
+    unsigned *unit_at; /* gateway + 1 that has begun the unit, 0: none */
+    size_t *named;     /* the session's number -> outcome, or SIM_NONE */
     bool allowed[SIM_BOARDS][SIM_SUITES], allowed_somewhere[SIM_SUITES];
     size_t done, total; /* as told; total SIM_NONE: not yet */
     size_t counts[TXG_OUTCOMES];
     size_t collect_errors, failed_gateways, failures;
     unsigned interrupts;
+    size_t stopped; /* the event that brought it, or 0 */
     bool stopping, dealing, broken, limited, finished;
     size_t restarts;
     /* what the event that is being handled must bring about */

@@ -46,6 +46,27 @@ static void load_deals_as_xdist(void)
     drive_release(&d);
 }
 
+static void worksteal_deals_as_xdist(void)
+{
+    struct drive d;
+    struct txg_session_config config = drive_config(TXG_DIST_WORKSTEAL, 2);
+    drive_begin(&d, &config);
+    drive_collect(&d, 0, "abcdef");
+    drive_collect(&d, 1, "abcdef");
+    expect(&d, "gw0 sendcollection; collected gw0 6; collected gw1 6; scheduling "
+               "WorkStealingScheduling 6; gw0 runtests 0+3; gw1 runtests 3+3");
+    drive_pass(&d, 0, 0);
+    drive_pass(&d, 0, 1);
+    expect(&d, "start gw0 a; gw0 a passed; start gw0 b; gw0 b passed; gw1 steal 5");
+    drive_pass(&d, 0, 2);
+    expect(&d, "start gw0 c; gw0 c passed"); /* one steal at a time */
+    drive_unscheduled(&d, 1, 5, 1);
+    expect(&d, "gw0 runtests 5");
+    drive_down(&d, 1, TXG_DOWN_CRASHED); /* what comes back goes to the idle first */
+    expect(&d, "gw0 runtests 3+2; down gw1");
+    drive_release(&d);
+}
+
 static void each_sends_everything_to_everyone(void)
 {
     struct drive d;
@@ -474,7 +495,7 @@ static void an_internal_error_ends_the_run(void)
     msg.type = TXG_MSG_INTERNAL_ERROR;
     msg.text.text = TXG_SPAN("no such index");
     drive_message(&d, 0, &msg);
-    expect(&d, "internal error gw0: no such index; stopping: internal error on gw0; gw0 steal 0 1");
+    expect(&d, "internal error gw0: no such index; stopping: internal error on gw0; gw0 steal 0+2");
     drive_down(&d, 0, TXG_DOWN_CRASHED);
     CU_ASSERT_PTR_NOT_NULL(strstr(drive_take(&d), "finish 3"));
     drive_release(&d);
@@ -508,6 +529,7 @@ static void modes_have_names(void)
 {
     CU_ASSERT_EQUAL(txg_dist_parse("each"), TXG_DIST_EACH);
     CU_ASSERT_EQUAL(txg_dist_parse("load"), TXG_DIST_LOAD);
+    CU_ASSERT_EQUAL(txg_dist_parse("worksteal"), TXG_DIST_WORKSTEAL);
     CU_ASSERT_EQUAL(txg_dist_parse("lod"), -1);
     CU_ASSERT_STRING_EQUAL(txg_dist_name(TXG_DIST_LOAD), "load");
 }
@@ -516,6 +538,7 @@ int main(int argc, char **argv)
 {
     static const struct txg_test tests[] = {
         {"load deals as xdist", load_deals_as_xdist},
+        {"worksteal deals as xdist", worksteal_deals_as_xdist},
         {"each sends everything to everyone", each_sends_everything_to_everyone},
         {"a replacement with other tests gets none", a_replacement_with_other_tests_gets_none},
         {"tests are known by name not by place", tests_are_known_by_name_not_by_place},

@@ -1,0 +1,39 @@
+"""The modes of --dist as whole runs: who is dealt what, and how it is announced."""
+
+import pytest
+
+NAMES = {"load": "LoadScheduling", "loadscope": "LoadScopeScheduling",
+         "loadfile": "LoadFileScheduling", "loadgroup": "LoadGroupScheduling",
+         "worksteal": "WorkStealingScheduling", "each": "EachScheduling"}
+
+
+@pytest.mark.parametrize("mode", sorted(NAMES))
+def test_every_test_runs(mode, txgate, script, tmp_path, outcomes):
+    tests = [script("t%d" % i, "exit 0\n") for i in range(20)]
+    done = txgate.run("-v", "--tx", "3*popen", "--dist", mode, "--jsonl", "events", *tests)
+    assert done.code == 0, done.out
+    assert "scheduling tests via " + NAMES[mode] in done.out, done.out
+    found = outcomes(tmp_path / "events")
+    times = 3 if mode == "each" else 1
+    assert sorted(found) == sorted(tests)
+    assert all([f.outcome for f in fs] == ["passed"] * times for fs in found.values()), found
+
+
+def test_a_group_stays_together(txgate, script, tmp_path, outcomes):
+    for i in range(8):
+        script("power%d" % i, "sleep 0.05\n")
+        script("uart%d" % i, "sleep 0.05\n")
+        script("free%d" % i, "sleep 0.05\n")
+    (tmp_path / "txgate.yaml").write_text(
+        "dist: loadgroup\n"
+        "suites:\n"
+        "  - {files: 'power*', group: meter}\n"
+        "  - {files: 'free*'}\n"
+        "  - {files: 'uart*', group: meter}\n")
+    done = txgate.run("--tx", "3*popen", "--jsonl", "events")
+    assert done.code == 0, done.out
+    found = outcomes(tmp_path / "events")
+    assert len(found) == 24
+    together = {fs[0].gateway for name, fs in found.items() if not name.startswith("free")}
+    assert len(together) == 1, found
+    assert len({fs[0].gateway for name, fs in found.items()}) == 3, found
