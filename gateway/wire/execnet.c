@@ -298,7 +298,7 @@ static int build(struct machine *m, enum txg_execnet_kind kind)
     if (n > m->n)
         return txg_err_set(m->err, TXG_E_PROTO, "byte %lu: %lu items where there are %lu", where(m),
                            (unsigned long)n, (unsigned long)m->n);
-    const struct txg_execnet_value *items = m->stack + m->n - n;
+    const struct txg_execnet_value *items = n ? m->stack + m->n - n : NULL;
     for (uint32_t i = 0; i < n; i++)
         if (check_whole(m, &items[i]) < 0 || deepen(m, &v, &items[i]) < 0 ||
             (kind != TXG_EXECNET_TUPLE && check_hashable(m, &items[i]) < 0))

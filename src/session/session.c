@@ -214,7 +214,8 @@ void txg_session_stop(struct txg_session *s, struct txg_span why)
             continue;
         }
         size_t first = node->held.head + node->running;
-        txg_deal_steal(&s->deal, node, node->held.items + first, node->held.tail - first);
+        if (first < node->held.tail)
+            txg_deal_steal(&s->deal, node, node->held.items + first, node->held.tail - first);
         txg_deal_shutdown(&s->deal, node);
     }
 }

@@ -258,8 +258,9 @@ static void send_need(struct keeper *k)
         k->items[i].needed = !is_link(&k->items[i]) && !is_there(k, &k->items[i]);
         if (!k->items[i].needed)
             continue;
-        struct txg_msg_range *last = msg.indices.ranges + msg.indices.n_ranges - 1;
-        if (msg.indices.n_ranges && last->first + last->count == (int64_t)i) {
+        size_t n = msg.indices.n_ranges;
+        struct txg_msg_range *last = n ? &msg.indices.ranges[n - 1] : NULL;
+        if (last && last->first + last->count == (int64_t)i) {
             last->count++;
             continue;
         }
