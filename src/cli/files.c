@@ -13,7 +13,7 @@
 #include "src/base/sha256.h"
 #include "src/base/str.h"
 #include "src/worker/collect.h"
-#include "src/worker/files.h"
+#include "src/worker/paths.h"
 
 #define DEPTH_MAX 64 /* of folders below one that is synced */
 
@@ -109,7 +109,7 @@ static char *content_of(const char *source, const char *path, struct stat *st)
     if (S_ISLNK(st->st_mode)) {
         ssize_t n = readlink(source, target, sizeof target - 1);
         target[n > 0 ? n : 0] = '\0';
-        if (txg_files_link_ok(path, target))
+        if (txg_path_link_stays(path, target))
             return txg_xstrdup(target);
     }
     int fd = open(source, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -126,7 +126,7 @@ static const struct txg_manifest_file *know(struct txg_files *f, const char *sou
     size_t at = place_of(f, source, &found);
     if (found)
         return &f->known[at]->file;
-    if (!path || !txg_files_path_ok(path))
+    if (!path || !txg_path_is_below(path))
         return NULL;
     struct stat st;
     char *content = content_of(source, path, &st);

@@ -2,7 +2,6 @@
 
 #include "src/worker/files.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -14,13 +13,14 @@
 #include <unistd.h>
 
 #include "src/base/sha256.h"
+#include "src/worker/folder.h"
 #include "src/worker/link.h"
+#include "src/worker/paths.h"
 #include "src/worker/sweep.h"
 #include "src/worker/wait.h"
 
 #define HASH_PIECE (1u << 20)       /* bytes hashed between two looks at the link */
 #define LAST_WORDS INT64_C(5000000) /* for sending `synced`, microseconds */
-#define DEPTH_MAX  64               /* of folders that are tidied */
 #define MODE_MAX   0777             /* no setuid, setgid, sticky */
 
 struct item {
@@ -69,31 +69,6 @@ static int fail(struct keeper *k, const struct txg_err *err)
     return -1;
 }
 
-/* The folder that `path` stands in, made where it is missing; *name is its last component. Below
- * the root no symbolic link is followed. */
-static int open_parent(const struct keeper *k, const char *path, bool make, const char **name)
-{
-    int dir = fcntl(k->root, F_DUPFD_CLOEXEC, 3);
-    while (dir >= 0 && strchr(path, '/')) {
-        size_t len = strcspn(path, "/");
-        TXG_AUTOFREE char *part = txg_xstrndup(path, len);
-        if (make && mkdirat(dir, part, 0777) != 0 && errno != EEXIST) {
-            int errnum = errno;
-            close(dir);
-            errno = errnum;
-            return -1;
-        }
-        int below = openat(dir, part, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        int errnum = errno;
-        close(dir);
-        errno = errnum;
-        dir = below;
-        path += len + 1;
-    }
-    *name = path;
-    return dir;
-}
-
 static int serve_pings(struct keeper *k);
 
 /* A long file must not look like a frozen process: pings are answered in between. */
@@ -117,7 +92,7 @@ static bool has_content(struct keeper *k, int fd, const char *content)
 static bool is_there(struct keeper *k, const struct item *item)
 {
     const char *name;
-    int dir = open_parent(k, item->path, false, &name);
+    int dir = txg_folder_parent(k->root, item->path, false, &name);
     if (dir < 0)
         return false;
     struct stat st;
@@ -141,69 +116,23 @@ static bool is_link(const struct item *item)
     return item->size < 0;
 }
 
-static int make_link(struct keeper *k, const struct item *item, struct txg_err *err)
-{
-    char old[PATH_MAX];
-    const char *name;
-    int dir = open_parent(k, item->path, true, &name);
-    if (dir < 0)
-        return txg_err_sys(err, errno, "%s", item->path);
-    ssize_t n = readlinkat(dir, name, old, sizeof old - 1);
-    old[n > 0 ? n : 0] = '\0';
-    int rc = 0;
-    if (strcmp(old, item->content) != 0) {
-        unlinkat(dir, k->temp, 0);
-        if (symlinkat(item->content, dir, k->temp) != 0 || renameat(dir, k->temp, dir, name) != 0) {
-            rc = txg_err_sys(err, errno, "%s", item->path);
-            unlinkat(dir, k->temp, 0);
-        }
-    }
-    close(dir);
-    return rc;
-}
-
 static int by_path(const void *key, const void *item)
 {
     return strcmp(key, ((const struct item *)item)->path);
 }
 
-/* Takes out of txgate's own folder what is in no list: a test that is gone must not be found by a
- * pattern. Takes `fd`. */
-static void tidy(const struct keeper *k, int fd, struct txg_buf *path, int depth)
+static bool is_listed(void *user, const char *path)
 {
-    DIR *d = fdopendir(fd);
-    if (!d) {
-        close(fd);
-        return;
-    }
-    size_t front = txg_buf_len(path);
-    const struct dirent *e;
-    while (depth < DEPTH_MAX && (e = readdir(d))) {
-        struct stat st;
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
-            fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-            continue;
-        path->tail = path->head + front;
-        txg_buf_puts(path, e->d_name);
-        if (S_ISDIR(st.st_mode)) {
-            int below =
-                openat(dirfd(d), e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-            txg_buf_putc(path, '/');
-            if (below >= 0)
-                tidy(k, below, path, depth + 1);
-            unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR); /* only where it is empty */
-        } else if (!bsearch(txg_buf_cstr(path), k->items, k->n, sizeof *k->items, by_path)) {
-            unlinkat(dirfd(d), e->d_name, 0);
-        }
-    }
-    closedir(d);
+    const struct keeper *k = user;
+    return bsearch(path, k->items, k->n, sizeof *k->items, by_path) != NULL;
 }
 
 static void complete(struct keeper *k)
 {
     struct txg_err err;
     for (size_t i = 0; i < k->n; i++)
-        if (is_link(&k->items[i]) && make_link(k, &k->items[i], &err) != 0) {
+        if (is_link(&k->items[i]) &&
+            txg_folder_link(k->root, k->items[i].path, k->items[i].content, k->temp, &err) != 0) {
             fail(k, &err);
             return;
         }
@@ -235,9 +164,7 @@ static int open_own_folder(struct keeper *k, const char *folder, struct txg_err 
         return txg_err_sys(err, errno, "%s (chdir= can name another folder)", k->root_path);
     if (fstat(k->root, &st) != 0 || st.st_uid != geteuid())
         return txg_err_set(err, TXG_E_SYS, "%s belongs to somebody else", k->root_path);
-    struct txg_buf path = {0};
-    tidy(k, fcntl(k->root, F_DUPFD_CLOEXEC, 3), &path, 0);
-    txg_buf_release(&path);
+    txg_folder_tidy(k->root, is_listed, k);
     return 0;
 }
 
@@ -281,14 +208,14 @@ static int add_file(struct keeper *k, const struct txg_msg_file *file, struct tx
     k->text += file->path.len + file->content.len;
     if (k->n >= TXG_FILES_MAX || k->text > TXG_FILES_TEXT_MAX)
         return txg_err_set(err, TXG_E_LIMIT, "more than %u files", TXG_FILES_MAX);
-    if (strlen(path) != file->path.len || !txg_files_path_ok(path))
+    if (strlen(path) != file->path.len || !txg_path_is_below(path))
         return txg_err_set(err, TXG_E_PROTO, "'%.200s' is no path below the root", path);
     if (k->n && strcmp(k->items[k->n - 1].path, path) >= 0)
         return txg_err_set(err, TXG_E_PROTO, "'%.200s' does not follow in the order of paths",
                            path);
     if (!link && !S_ISREG(file->mode))
         return txg_err_set(err, TXG_E_PROTO, "'%.200s' is neither a file nor a link", path);
-    if (strlen(content) != file->content.len || (link && !txg_files_link_ok(path, content)))
+    if (strlen(content) != file->content.len || (link && !txg_path_link_stays(path, content)))
         return txg_err_set(err, TXG_E_PROTO, "the link '%.200s' leads out of the root", path);
     k->items = txg_grow(k->items, k->n, &k->cap, sizeof *k->items);
     k->items[k->n++] = (struct item){.path = txg_xstrdup(path),
@@ -321,7 +248,7 @@ static int take_have(struct keeper *k, const struct txg_msg_have *have)
 static int begin_file(struct keeper *k, const struct item *item, struct txg_err *err)
 {
     const char *name;
-    k->dir = open_parent(k, item->path, true, &name);
+    k->dir = txg_folder_parent(k->root, item->path, true, &name);
     if (k->dir < 0)
         return txg_err_sys(err, errno, "%s", item->path);
     /* Without a name where the file system can: then nothing is left, however this ends. */

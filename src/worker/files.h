@@ -17,10 +17,4 @@
  * into a folder beside this program, where nothing else stays. Returns the exit status. */
 int txg_files_main(const struct txg_worker_config *config, bool in_place);
 
-/* Is it a path that may be written below a root: relative, no empty component, no `.`, no `..`? */
-bool txg_files_path_ok(const char *path);
-
-/* May a symbolic link at `path` point to `target`: relative, never above the root? */
-bool txg_files_link_ok(const char *path, const char *target);
-
 #endif

@@ -1,11 +1,11 @@
 #include "config.h"
 
-#include "src/worker/files.h"
+#include "src/worker/paths.h"
 
 #include <limits.h>
 #include <string.h>
 
-bool txg_files_path_ok(const char *path)
+bool txg_path_is_below(const char *path)
 {
     if (strlen(path) >= PATH_MAX)
         return false;
@@ -20,7 +20,7 @@ bool txg_files_path_ok(const char *path)
     }
 }
 
-bool txg_files_link_ok(const char *path, const char *target)
+bool txg_path_link_stays(const char *path, const char *target)
 {
     long depth = 0;
     if (*target == '\0' || *target == '/' || strlen(target) >= PATH_MAX)
