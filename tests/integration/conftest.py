@@ -19,6 +19,7 @@ SRCDIR = pathlib.Path(os.environ.get("TXG_SRCDIR") or pathlib.Path(__file__).par
 BUILDDIR = pathlib.Path(os.environ.get("TXG_BUILDDIR") or SRCDIR / "build").resolve()
 sys.path.insert(0, str(SRCDIR / "tests/lib"))
 
+import events  # noqa: E402
 import processes  # noqa: E402
 import sshd  # noqa: E402
 
@@ -166,10 +167,12 @@ class Finish:
 
 @pytest.fixture
 def outcomes():
-    """Reads a file of --jsonl: {nodeid: [Finish, ...]}."""
+    """Reads a file of --jsonl: {nodeid: [Finish, ...]}. The run must have kept its promises."""
     def read(path):
         found = {}
-        for line in pathlib.Path(path).read_text().splitlines():
+        lines = pathlib.Path(path).read_text().splitlines()
+        assert events.check(lines) == []
+        for line in lines:
             event = json.loads(line)
             if event["event"] == "test_finish":
                 found.setdefault(event["nodeid"], []).append(Finish(event))

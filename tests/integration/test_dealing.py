@@ -1,13 +1,10 @@
 """Whom the session deals what, step by step, as pytest-xdist's own schedulers deal it."""
 
-import pathlib
 import subprocess
-import sys
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
-import venvs  # noqa: E402
+import venvs
 
 
 def test_dealing_equals_xdist(builddir, srcdir):
@@ -17,7 +14,7 @@ def test_dealing_equals_xdist(builddir, srcdir):
     try:
         python = venvs.bin_folder("current", builddir) / "python"
     except venvs.Unavailable as error:
-        pytest.skip("no pytest-xdist %s here: %s" % (xdist.VERSION, error))
+        pytest.skip("no pytest-xdist here: %s" % error)
     done = subprocess.run([str(python), str(srcdir / "tests/sim/differ.py"), str(deal), "1000"],
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, universal_newlines=True, timeout=300)

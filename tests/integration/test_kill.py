@@ -1,6 +1,7 @@
 """What a run makes of the death of its own processes: nothing is lost without a word."""
 
 import os
+import random
 import signal
 import time
 
@@ -120,3 +121,33 @@ def test_agent_stopped_for_a_while(txgate, suite, tmp_path, outcomes):
     assert code == 0, text
     assert {f.gateway for fs in found.values() for f in fs} <= {"gw0", "gw1"}, found
     assert len(found) == TESTS and all([f.outcome for f in fs] == ["passed"] for fs in found.values())
+
+
+def test_killed_again_and_again(txgate, script, tmp_path, outcomes):
+    """A worker or an agent dies every 100 ms, those that start or collect too."""
+    names = [script("q%03d" % i, "sleep 0.02\n") for i in range(300)]
+    child = txgate.start("run", "--tx", "2*popen", "--tx", "2*popen//env:A=1",
+                         "--max-worker-restart", "1000", "--jsonl", "events", *names)
+    kills, dice = 0, random.Random(7)
+    end = time.monotonic() + 3
+    while child.poll() is None and time.monotonic() < end:
+        agents, workers = processes.roles(txgate.mark, child.pid)
+        victims = sorted(workers) + (agents if dice.random() < 0.1 else [])
+        if victims:
+            try:
+                os.kill(dice.choice(victims), signal.SIGKILL)
+                kills += 1
+            except ProcessLookupError:
+                pass
+        time.sleep(0.1)
+    out, err = child.communicate(timeout=60)
+    found = outcomes(tmp_path / "events")
+    text = out.decode() + err.decode()
+    assert kills >= 5, text
+    assert sorted(found) == sorted(names), text
+    ends = [f for fs in found.values() for f in fs]
+    assert len(ends) == len(names), text
+    hit = [f for f in ends if f.outcome != "passed"]
+    assert {f.outcome for f in hit} <= {"crashed", "lost"}, hit
+    assert len([f for f in hit if f.outcome == "crashed"]) <= kills, (kills, hit)
+    assert child.returncode in (0, 1, 6), text

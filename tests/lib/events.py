@@ -1,0 +1,157 @@
+"""Holds the --jsonl stream of a whole run against the session's promises (docs/session.md).
+
+    events.py FILE...    says what does not hold; exit status 1 where something does not
+
+`check(lines)` gives the list of what does not hold.
+"""
+
+import json
+import sys
+
+RUN = ("passed", "failed", "skipped", "xfailed", "xpassed", "error", "crashed", "timed out")
+FAILURES = ("failed", "error", "crashed", "timed out")
+
+
+class Run:
+    def __init__(self):
+        self.wrong = []
+        self.gateways, self.down, self.running = set(), {}, {}
+        self.started, self.finished = {}, {}
+        self.lost_on = set()
+        self.total, self.end, self.now = None, None, 0
+        self.collect_errors = self.failed_gateways = 0
+        self.stopping = []
+        self.line = 0
+
+    def say(self, text, *args):
+        self.wrong.append("line %d: %s" % (self.line, text % args))
+
+    def gateway_start(self, e):
+        if e["gateway"] in self.gateways:
+            self.say("%s starts a second time", e["gateway"])
+        replaced = e.get("replaces")
+        if replaced and replaced not in self.down:
+            self.say("%s replaces %s, which is not down", e["gateway"], replaced)
+        self.gateways.add(e["gateway"])
+
+    def gateway_down(self, e):
+        gateway = e["gateway"]
+        if gateway in self.down:
+            self.say("%s is down a second time", gateway)
+        if gateway in self.running:
+            self.say("%s is down and nobody says what became of '%s'", gateway,
+                     self.running[gateway])
+        if gateway in self.lost_on and not e["lost"]:
+            self.say("a test of %s is lost, its host is not", gateway)
+        self.down[gateway] = e
+        self.failed_gateways += e["lost"] or e["before_ready"]
+
+    def test_start(self, e):
+        gateway = e["gateway"]
+        if e["number"] in self.started:
+            self.say("'%s' starts a second time", e["nodeid"])
+        if e["number"] in self.finished:
+            self.say("'%s' starts and has an outcome", e["nodeid"])
+        if gateway in self.running:
+            self.say("%s starts '%s' while it runs '%s'", gateway, e["nodeid"],
+                     self.running[gateway])
+        if gateway in self.down:
+            self.say("%s is down and starts '%s'", gateway, e["nodeid"])
+        self.started[e["number"]] = gateway
+        self.running[gateway] = e["number"]
+
+    def test_output(self, e):
+        if self.running.get(e["gateway"]) != e["number"]:
+            self.say("output of '%s', which does not run", e["nodeid"])
+
+    def test_finish(self, e):
+        number, gateway, outcome = e["number"], e.get("gateway"), e["outcome"]
+        if number in self.finished:
+            self.say("'%s' has a second outcome", e["nodeid"])
+        runs = gateway is not None and self.running.get(gateway) == number
+        if (outcome in RUN or outcome == "lost") and not runs:
+            self.say("'%s' is %s and did not run on %s", e["nodeid"], outcome, gateway)
+        if outcome == "not run" and number in self.started and not (runs and self.stopping):
+            self.say("'%s' is not run, and it had started", e["nodeid"])
+        if outcome == "lost":
+            self.lost_on.add(gateway)
+        if runs:
+            del self.running[gateway]
+        self.finished[number] = outcome
+        if e["done"] != len(self.finished):
+            self.say("%d have an outcome, not %d", len(self.finished), e["done"])
+        if self.total not in (None, e["total"]):
+            self.say("there are %d in all, not %d", self.total, e["total"])
+        self.total = e["total"]
+
+    def scheduling(self, e):
+        self.total = e["total"]
+
+    def run_finish(self, e):
+        self.end = e
+        if self.running:
+            self.say("it ends, and these run: %s", sorted(self.running.items()))
+        counts = {}
+        for outcome in self.finished.values():
+            counts[outcome] = counts.get(outcome, 0) + 1
+        told = {name: n for name, n in e["outcomes"].items() if n}
+        if counts != told:
+            self.say("it counts %s, the tests' outcomes are %s", told, counts)
+        if self.total is not None and len(self.finished) != self.total:
+            self.say("%d of %d tests have an outcome", len(self.finished), self.total)
+        if e["collect_errors"] != self.collect_errors:
+            self.say("%d errors of collection, not %d", self.collect_errors, e["collect_errors"])
+        if e["gateways_failed"] < self.failed_gateways and not self.stopping:
+            self.say("%d gateways failed, not %d", self.failed_gateways, e["gateways_failed"])
+        self.check_exit_code(e, counts)
+
+    def check_exit_code(self, e, counts):
+        code = e["exit_code"]
+        bad = any(counts.get(o) for o in FAILURES) or self.collect_errors
+        gone = e["gateways_failed"] or counts.get("lost") or counts.get("not run")
+        calm = 1 if bad else 6 if gone else 0 if self.total else 5
+        if code not in ((2, 3, calm) if self.stopping else (calm,)):
+            self.say("exit code %d, not %d", code, calm)
+
+    def take(self, e):
+        if self.end:
+            self.say("%s after the end", e["event"])
+        if e["t"] < self.now:
+            self.say("time goes back")
+        self.now = e["t"]
+        gateway = e.get("gateway")
+        if gateway and e["event"] != "gateway_start" and gateway not in self.gateways:
+            self.say("%s of %s, which never started", e["event"], gateway)
+        if e["event"] == "collect_error":
+            self.collect_errors += 1
+        elif e["event"] in ("stopping", "internal_error"):
+            self.stopping.append(e)
+        elif hasattr(self, e["event"]):
+            getattr(self, e["event"])(e)
+
+
+def check(lines):
+    run = Run()
+    for number, line in enumerate(lines, 1):
+        run.line = number
+        event = json.loads(line)
+        if (number == 1) != (event["event"] == "run_start"):
+            run.say("run_start stands first and only there")
+        run.take(event)
+    if not run.end:
+        run.say("there is no run_finish")
+    return run.wrong
+
+
+def main(paths):
+    status = 0
+    for path in paths:
+        with open(path) as f:
+            for text in check(f):
+                print("%s: %s" % (path, text))
+                status = 1
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
