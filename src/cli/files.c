@@ -26,12 +26,13 @@ struct list { /* of one host and folder */
     struct txg_manifest manifest;
     struct txg_manifest_file *files; /* strings borrowed from the known ones */
     size_t cap;
+    char *folder; /* owned */
 };
 
 struct txg_files {
     const struct txg_plan *plan;
     const char *base;
-    char folder[17];
+    char folder[17];      /* in front of the machine's name */
     struct known **known; /* sorted by source */
     size_t n_known, cap_known;
     struct list **lists;
@@ -65,6 +66,7 @@ void txg_files_free(struct txg_files *f)
     }
     for (size_t i = 0; i < f->n_lists; i++) {
         free(f->lists[i]->files);
+        free(f->lists[i]->folder);
         free(f->lists[i]);
     }
     free(f->known);
@@ -244,12 +246,24 @@ static bool same(const char *a, const char *b)
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
+/* One for each kind of machine: one account may be reached as several of them (emulator=). */
+static char *folder_for(const struct txg_files *f, const char *arch)
+{
+    struct txg_buf name = {0};
+    txg_buf_puts(&name, f->folder);
+    for (size_t i = 0; arch[i] && i < 32; i++)
+        if (strchr("abcdefghijklmnopqrstuvwxyz0123456789", arch[i]))
+            txg_buf_putc(&name, arch[i]);
+    return txg_buf_take_cstr(&name);
+}
+
 const struct txg_manifest *txg_files_manifest(struct txg_files *f, size_t origin, const char *arch)
 {
     const struct txg_gateway_list *all = &f->plan->gateways;
     const struct txg_spec *spec = all->items[origin].spec;
     struct list *list = txg_xcalloc(1, sizeof *list);
-    list->manifest.folder = f->folder;
+    list->folder = folder_for(f, arch);
+    list->manifest.folder = list->folder;
     for (size_t i = 0; i < all->n; i++) {
         const struct txg_spec *other = all->items[i].spec;
         if (i == origin || (txg_spec_shares_host(spec, other) && same(spec->chdir, other->chdir)))

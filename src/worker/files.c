@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,6 +22,7 @@
 
 #define HASH_PIECE (1u << 20)       /* bytes hashed between two looks at the link */
 #define LAST_WORDS INT64_C(5000000) /* for sending `synced`, microseconds */
+#define LOCK_TRIES 200              /* for a keeper that tidies, 10 ms each */
 #define MODE_MAX   0777             /* no setuid, setgid, sticky */
 
 struct item {
@@ -35,6 +37,7 @@ struct keeper {
     uint32_t channel;
     bool in_place, done;
     int root;
+    int lock;        /* the folder is in use as long as this is open; -1: nobody minds */
     char *root_path; /* owned */
     struct item *items;
     size_t n, cap, text;
@@ -44,7 +47,7 @@ struct keeper {
     bool named; /* fd is of a file that stands there as `temp` */
     int64_t got;
     struct txg_sha256 hash;
-    char temp[32];
+    char temp[64];
 };
 
 static void send_message(struct keeper *k, const struct txg_msg *msg)
@@ -61,6 +64,10 @@ static void finish(struct keeper *k, const char *text)
     if (!k->done)
         send_message(k, &msg);
     k->done = true;
+    if (*text && k->lock >= 0) {
+        close(k->lock);
+        k->lock = -1;
+    }
 }
 
 static int fail(struct keeper *k, const struct txg_err *err)
@@ -147,6 +154,26 @@ static void skip_to_needed(struct keeper *k)
         complete(k);
 }
 
+/* A folder is shared by gateways that reach one account over links of their own, and by runs at the
+ * same time. Whoever is alone there may remove what is in no list of his. */
+static bool lock_folder(struct keeper *k)
+{
+    const char *slash = strrchr(k->root_path, '/');
+    TXG_AUTOFREE char *name =
+        txg_xasprintf("%.*s/.%s.lock", (int)(slash - k->root_path), k->root_path, slash + 1);
+    k->lock = open(name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    return k->lock < 0 || flock(k->lock, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+}
+
+static void share_folder(const struct keeper *k)
+{
+    for (int i = 0; i < LOCK_TRIES && k->lock >= 0; i++) {
+        if (flock(k->lock, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+            return;
+        usleep(10000);
+    }
+}
+
 /* Beside this program, so that the next run finds it: private, and ours. */
 static int open_own_folder(struct keeper *k, const char *folder, struct txg_err *err)
 {
@@ -164,7 +191,9 @@ static int open_own_folder(struct keeper *k, const char *folder, struct txg_err 
         return txg_err_sys(err, errno, "%s (chdir= can name another folder)", k->root_path);
     if (fstat(k->root, &st) != 0 || st.st_uid != geteuid())
         return txg_err_set(err, TXG_E_SYS, "%s belongs to somebody else", k->root_path);
-    txg_folder_tidy(k->root, is_listed, k);
+    if (lock_folder(k))
+        txg_folder_tidy(k->root, is_listed, k);
+    share_folder(k);
     return 0;
 }
 
@@ -374,7 +403,7 @@ static int read_link(struct keeper *k)
     struct txg_frame frame;
     struct txg_err err;
     int got = txg_link_read(&k->link), rc = 0;
-    while (!k->done && (rc = txg_mux_next(&k->link.mux, &frame, &err)) == 1)
+    while ((!k->done || k->lock >= 0) && (rc = txg_mux_next(&k->link.mux, &frame, &err)) == 1)
         if (take_frame(k, &frame) != 0)
             return -1;
     return rc < 0 || got < 0 ? -1 : 0;
@@ -401,6 +430,8 @@ static void release(struct keeper *k)
     drop_file(k);
     if (k->root >= 0)
         close(k->root);
+    if (k->lock >= 0)
+        close(k->lock);
     for (size_t i = 0; i < k->n; i++) {
         free(k->items[i].path);
         free(k->items[i].content);
@@ -412,14 +443,14 @@ static void release(struct keeper *k)
 
 int txg_files_main(const struct txg_worker_config *config, bool in_place)
 {
-    struct keeper k = {.channel = config->channel, .in_place = in_place, .root = -1};
+    struct keeper k = {.channel = config->channel, .in_place = in_place, .root = -1, .lock = -1};
     k.fd = k.dir = -1;
-    snprintf(k.temp, sizeof k.temp, ".txgate-up-%ld", (long)getpid());
+    snprintf(k.temp, sizeof k.temp, ".txgate-up-%ld-%lld", (long)getpid(), (long long)txg_now());
     txg_strv_release(config->env);
     txg_link_init(&k.link, config->fd, config->fd);
     txg_wait_prepare();
     umask(022);
-    while (!k.done) {
+    while (!k.done || k.lock >= 0) {
         struct pollfd fd = {.fd = k.link.in, .events = POLLIN};
         if (txg_link_flush(&k.link) != 0)
             break;

@@ -1,7 +1,8 @@
 /*
  * The keeper of a host's test files, docs/protocol.md section 7: takes the list, says what it
- * needs, writes it. A process of its own beside the workers, forked by the agent; it ends when the
- * files are there, or with what failed.
+ * needs, writes it. A process of its own beside the workers, forked by the agent; it ends with
+ * what failed, or when the files are there. In a folder of txgate's own it stays as long as the
+ * link does, so that nobody else takes away what its tests need.
  */
 #ifndef TXG_WORKER_FILES_H
 #define TXG_WORKER_FILES_H

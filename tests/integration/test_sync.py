@@ -3,8 +3,10 @@ written elsewhere is refused."""
 
 import hashlib
 import os
+import shutil
 import stat
 import subprocess
+import time
 
 import pytest
 
@@ -284,3 +286,37 @@ def test_a_gateway_fails_while_another_gets_its_files(txgate, cache, tmp_path, s
         result = txgate("run", "--tx", "exec=env//chdir=%s" % (tmp_path / "no/where"), "--tx",
                         "exec=env", "--rsyncdir", "data", "reads", env=env, timeout=20)
         assert result.code == 6 and "no/where: No such file or directory" in result.out, result
+
+
+def test_gateways_that_share_a_folder(txgate, cache, tmp_path, script):
+    """Links of their own to one account: none takes away what another is about to write."""
+    names = ["d%d/e/f/t" % i for i in range(20)]
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True)
+        script(name, "exit 0")
+    env = {"TXGATE_DIR": str(cache), "HOME": str(cache)}
+    for i in range(5):
+        result = txgate("run", "--tx", "6*exec=env", "--dist", "each", *names, env=env)
+        assert result.code == 0 and "120 passed" in result.out, result
+        assert tree(root(cache)) == sorted(names)
+        for path in root(cache).glob("d*"):
+            shutil.rmtree(path)
+
+
+def test_a_run_beside_another(txgate, over, cache, tmp_path, script):
+    """A second run of the project wants other files: those of the first stay until it has ended."""
+    script("slow", "touch '%s/begun'; while [ ! -e '%s/go' ]; do sleep 0.05; done" % (tmp_path, tmp_path))
+    script("then", "exit 0")
+    script("other", "exit 0")
+    env = {"TXGATE_DIR": str(cache), "HOME": str(cache)}
+    first = txgate.start("run", "--tx", "exec=env", "slow", "then", env=env)
+    end = time.monotonic() + 20
+    while not (tmp_path / "begun").exists() and time.monotonic() < end:
+        time.sleep(0.02)
+    assert "1 passed" in over("other").out
+    assert tree(root(cache)) == ["other", "slow", "then"]
+    (tmp_path / "go").touch()
+    out, _ = first.communicate(timeout=20)
+    assert b"2 passed" in out, out
+    assert "1 passed" in over("other").out
+    assert tree(root(cache)) == ["other"]
