@@ -246,6 +246,20 @@ static void on_end(void *user, struct txg_host *h)
         set->config.on_closed(set->config.user);
 }
 
+/* The words between blanks, borrowed from `text`; the array is the caller's. */
+static struct txg_span *split_words(const char *text, size_t *n)
+{
+    struct txg_span *words = NULL;
+    size_t cap = 0;
+    for (text += strspn(text, " \t"); *text; text += strspn(text, " \t")) {
+        size_t len = strcspn(text, " \t");
+        words = txg_grow(words, *n, &cap, sizeof *words);
+        words[(*n)++] = txg_span(text, len);
+        text += len;
+    }
+    return words;
+}
+
 /* `root` is where its files were brought, or NULL. */
 static void send_open(const struct gateway *g, const char *root)
 {
@@ -263,7 +277,12 @@ static void send_open(const struct gateway *g, const char *root)
     msg.open.nice = spec->has_nice ? spec->nice : 0;
     msg.open.env = env;
     msg.open.n_env = spec->env.n;
+    msg.open.arch = txg_span_cstr(spec->arch);
+    struct txg_span *emulator =
+        spec->emulator ? split_words(spec->emulator, &msg.open.n_emulator) : NULL;
+    msg.open.emulator = emulator;
     txg_host_send(g->host, 0, &msg);
+    free(emulator);
     free(env);
 }
 

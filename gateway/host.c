@@ -373,7 +373,8 @@ bool txg_host_is_shell(const struct txg_host *h)
 
 const char *txg_host_arch(const struct txg_host *h)
 {
-    return h->arch ? h->arch : "";
+    const char *named = h->config.spec->arch;
+    return named ? named : h->arch ? h->arch : "";
 }
 
 bool txg_host_is_usable(const struct txg_host *h)

@@ -53,7 +53,7 @@ void txg_host_send_frames(struct txg_host *h, struct txg_span frames);
 bool txg_host_is_usable(const struct txg_host *h);   /* not lost, not stopped */
 bool txg_host_is_up(const struct txg_host *h);       /* the agent's hello has come */
 bool txg_host_is_shell(const struct txg_host *h);    /* the worker was taken there */
-const char *txg_host_arch(const struct txg_host *h); /* uname -m of it, once it is up */
+const char *txg_host_arch(const struct txg_host *h); /* arch=, else its uname -m, once it is up */
 const struct txg_spec *txg_host_spec(const struct txg_host *h);
 
 /* What was configured for the way to it and has no effect here, each "option (where)"; borrowed. */

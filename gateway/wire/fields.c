@@ -26,6 +26,8 @@ static const struct txg_field open_fields[] = {
     {"nice", TXG_FIELD_INT, AT(open.nice), IN(-40, 40), OPTIONAL},
     {"kind", TXG_FIELD_ENUM, AT(open.kind), IN(TXG_OPEN_TESTS, TXG_OPEN_FILES), OPTIONAL},
     {"env", TXG_FIELD_PAIRS, MANY(open.env, open.n_env), OPTIONAL},
+    {"arch", TXG_FIELD_STR, AT(open.arch), OPTIONAL},
+    {"emulator", TXG_FIELD_BINS, MANY(open.emulator, open.n_emulator), OPTIONAL},
 };
 
 static const struct txg_field opened_fields[] = {

@@ -106,6 +106,9 @@ struct txg_msg_open {
     int64_t nice;
     struct txg_msg_pair *env; /* env:NAME=value of the spec */
     size_t n_env;
+    struct txg_span arch;      /* what {arch} stands for; empty: the host's own `uname -m` */
+    struct txg_span *emulator; /* words in front of every test program */
+    size_t n_emulator;
 };
 
 struct txg_msg_opened {

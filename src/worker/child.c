@@ -65,8 +65,7 @@ static pid_t spawn(struct spawn *s)
     return pid;
 }
 
-int txg_child_start(struct txg_child *c, const struct txg_child_command *command,
-                    struct txg_err *err)
+static int start(struct txg_child *c, const struct txg_child_command *command, struct txg_err *err)
 {
     int out[2], errs[2];
     int null = open_null();
@@ -104,6 +103,24 @@ int txg_child_start(struct txg_child *c, const struct txg_child_command *command
     const char *step = pid < 0 ? "fork" : s.step;
     const char *what = step[0] == 'c' && command->cwd ? command->cwd : command->path;
     return txg_err_sys(err, errnum, "%s %s", step, what);
+}
+
+int txg_child_start(struct txg_child *c, const struct txg_child_command *command,
+                    struct txg_err *err)
+{
+    if (!c->emulator || c->emulator->n == 0)
+        return start(c, command, err);
+    struct txg_child_command emulated = *command;
+    struct txg_strv argv = {0};
+    txg_strv_copy(&argv, c->emulator);
+    txg_strv_push(&argv, command->path);
+    for (char *const *word = command->argv + 1; *word; word++)
+        txg_strv_push(&argv, *word);
+    emulated.path = argv.items[0];
+    emulated.argv = argv.items;
+    int rc = start(c, &emulated, err);
+    txg_strv_release(&argv);
+    return rc;
 }
 
 static char read_buffer[READ_SIZE];

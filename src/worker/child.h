@@ -14,6 +14,7 @@
 #include "src/base/buf.h"
 #include "src/base/err.h"
 #include "src/base/str.h"
+#include "src/base/strv.h"
 
 #define TXG_CAPTURE_HEAD (1u << 20) /* bytes kept from the front of a stream */
 #define TXG_CAPTURE_TAIL (1u << 20) /* and from its end */
@@ -36,7 +37,8 @@ uint64_t txg_capture_dropped(const struct txg_capture *c);
 int txg_capture_tail(const struct txg_capture *c, struct txg_span out[2]);
 
 struct txg_child {
-    pid_t pid;   /* also its process group and session; 0: none */
+    const struct txg_strv *emulator; /* borrowed: words in front of every program, or NULL */
+    pid_t pid;                       /* also its process group and session; 0: none */
     int fds[2];  /* our ends of stdout and stderr, non-blocking; -1 once at their end */
     bool big[2]; /* the pipe was enlarged because much comes through it */
     bool merged; /* both streams come as stdout, and go to `feed` alone */

@@ -59,7 +59,12 @@ static _Noreturn void become_worker(const struct txg_spawn *spawn, int fd)
     report_start(fd, rc == 0 ? "" : err.text);
     if (rc != 0)
         _exit(1);
-    struct txg_worker_config config = {fd, spawn->open->channel, spawn->heartbeat, env};
+    struct txg_strv *emulator = &(struct txg_strv){0};
+    for (size_t i = 0; i < spawn->open->n_emulator; i++)
+        txg_strv_push_n(emulator, spawn->open->emulator[i].data, spawn->open->emulator[i].len);
+    char *arch = txg_xstrndup(spawn->open->arch.data, spawn->open->arch.len);
+    struct txg_worker_config config = {fd,      spawn->open->channel, spawn->heartbeat, env, arch,
+                                       emulator};
     bool files = spawn->open->kind == TXG_OPEN_FILES, in_place = spawn->open->chdir.len > 0;
     spawn->in_child(spawn->user); /* open is gone after this: it stands in the agent's buffers */
     _exit(files ? txg_files_main(&config, in_place) : txg_worker_main(&config));

@@ -4,6 +4,7 @@
 
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -24,6 +25,7 @@ struct worker {
     struct txg_strv env;
     char *cwd;
     char *arch;
+    struct txg_strv emulator; /* the first word as a path */
     char *id, *label;
     struct txg_collection collection;
     enum { NOT_COLLECTED, LISTING, COLLECTED } progress;
@@ -298,11 +300,34 @@ static int run(struct worker *w)
     }
 }
 
+/* A name without a slash becomes the first path in PATH that can be executed; where there is none,
+ * the exec of the first test tells. */
+static void find_program(char **name, const struct txg_strv *env)
+{
+    const char *path = txg_strv_getenv(env, "PATH");
+    if (!path || strchr(*name, '/'))
+        return;
+    for (size_t len; *path; path += len + (path[len] == ':')) {
+        len = strcspn(path, ":");
+        char *found = txg_xasprintf("%.*s/%s", (int)len, path, *name);
+        if (access(found, X_OK) == 0) {
+            free(*name);
+            *name = found;
+            return;
+        }
+        free(found);
+    }
+}
+
 int txg_worker_main(const struct txg_worker_config *config)
 {
     struct worker w = {.env = *config->env};
     struct utsname name;
-    w.arch = txg_xstrdup(uname(&name) == 0 ? name.machine : "");
+    w.arch = txg_xstrdup(*config->arch ? config->arch : uname(&name) == 0 ? name.machine : "");
+    w.emulator = *config->emulator;
+    w.child.emulator = &w.emulator;
+    if (w.emulator.n > 0)
+        find_program(&w.emulator.items[0], &w.env);
     w.cwd = getcwd(NULL, 0);
     if (!w.cwd)
         w.cwd = txg_xstrdup("/");
@@ -329,6 +354,7 @@ int txg_worker_main(const struct txg_worker_config *config)
     txg_queue_release(&w.queue);
     txg_collection_release(&w.collection);
     txg_strv_release(&w.env);
+    txg_strv_release(&w.emulator);
     free(w.cwd);
     free(w.arch);
     free(w.id);

@@ -10,10 +10,12 @@
 #include "src/base/strv.h"
 
 struct txg_worker_config {
-    int fd;               /* the socket to the agent */
-    uint32_t channel;     /* of this gateway */
-    int64_t heartbeat;    /* microseconds */
-    struct txg_strv *env; /* inherited and the spec's env:; taken */
+    int fd;                    /* the socket to the agent */
+    uint32_t channel;          /* of this gateway */
+    int64_t heartbeat;         /* microseconds */
+    struct txg_strv *env;      /* inherited and the spec's env:; taken */
+    const char *arch;          /* what {arch} stands for; "": this machine's */
+    struct txg_strv *emulator; /* words in front of every test program; taken */
 };
 
 /* Returns the exit status of the worker process. */

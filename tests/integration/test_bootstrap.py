@@ -301,3 +301,60 @@ def test_a_worker_that_is_there(txgate, script, cache):
     assert not files(cache)
     result = run(txgate, script, "env//worker=/nonexistent/it's", env={"TXGATE_DIR": str(cache)})
     assert result.code == 6 and "hello: env ended with status 127" in result.out, result
+
+
+FOREIGN = {"aarch64": ("aarch64-linux-gnu-gcc", "qemu-aarch64-static"),
+           "armhf": ("arm-linux-gnueabihf-gcc", "qemu-arm-static")}
+
+# Passes with its argument, with what its gateway was told, and nowhere but under an emulator.
+FOREIGN_TEST = """
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+int main(int argc, char **argv)
+{
+    struct utsname name;
+    const char *told = getenv("TXGATE_INPUT_UART");
+    return uname(&name) != 0 || strcmp(name.machine, MACHINE) != 0 || argc != 2 ||
+           strcmp(argv[1], "a b") != 0 || !told || strcmp(told, "ttyS1") != 0;
+}
+"""
+
+
+@pytest.fixture
+def foreign(board, tmp_path):
+    """What runs programs of other machines on the board; a test for each of them."""
+    source = tmp_path / "test.c"
+    source.write_text(FOREIGN_TEST)
+    made = subprocess.run(["make", "-C", BUILDDIR, "workers", "WORKER_TARGETS=" + " ".join(FOREIGN)],
+                          capture_output=True, timeout=300)
+    (board / "usr/bin").mkdir(parents=True)
+    for arch, (compiler, qemu) in FOREIGN.items():
+        if not shutil.which(compiler) or not shutil.which(qemu):
+            pytest.skip("no %s or no %s here" % (compiler, qemu))
+        if not (BUILDDIR / "workers" / arch / "txgate-worker").exists():
+            pytest.skip("no worker for %s: %s" % (arch, made.stdout.decode()[-500:]))
+        machine = {"armhf": "armv7l"}.get(arch, arch)
+        (tmp_path / "build" / arch).mkdir(parents=True)
+        subprocess.run([compiler, "-static", '-DMACHINE="%s"' % machine, source, "-o",
+                        tmp_path / "build" / arch / "a_test"], check=True)
+        shutil.copy(shutil.which(qemu), board / "usr/bin")
+    return {a: "exec=%s//arch=%s//emulator=%s//input:uart=ttyS1" % (chrooted(board), a, FOREIGN[a][1])
+            for a in FOREIGN}
+
+
+def test_workers_of_other_machines(txgate, board, foreign, tmp_path):
+    """Each runs its own build of the worker and of the test, which came there with it."""
+    specs = [word for spec in foreign.values() for word in ("--tx", spec)]
+    for _ in range(2):
+        result = txgate("run", *specs, "--dist", "each", "build/{arch}/a_test", "--", "a b")
+        assert result.code == 0 and "2 passed" in result.out, result
+    names = {p.name for p in (board / "root/.cache/txgate-0").iterdir() if p.name[0] == "w"}
+    assert len(names) == 2, names
+
+
+def test_emulator_that_is_not_there(txgate, board, foreign, tmp_path):
+    result = txgate("run", "--tx", foreign["aarch64"].replace("qemu-", "no-qemu-"), "build/{arch}/a_test")
+    assert result.code == 6 and "the worker does not run there" in result.out, result
+    assert "no-qemu-aarch64-static" in result.out, result

@@ -301,6 +301,9 @@ static void what_is_not_built_yet_says_so(void)
                                "//input:c=d//execmodel=thread//dont_write_bytecode");
     CU_ASSERT_EQUAL(txg_spec_check_supported(s, &err), 0);
     txg_spec_free(s);
+    s = parse("exec=docker exec -i box//arch=aarch64//emulator=qemu-aarch64 -cpu max");
+    CU_ASSERT_EQUAL(txg_spec_check_supported(s, &err), 0);
+    txg_spec_free(s);
 }
 
 /* Pieces of specs in random order, and random bytes: never a crash, and what is accepted reads the
