@@ -128,6 +128,7 @@ static void on_watch(uv_timer_t *timer)
     if (h->state == UP && now - h->heard >= times.lost) {
         snprintf(text, sizeof text, "no sign of life for %.3g s", (double)(now - h->heard) / 1e6);
         fault(h, "link", text);
+        h->ops->kill(h->transport); /* what is silent takes no hint to end */
     } else if (h->state < UP && now - h->began >= h->config.connect_timeout) {
         snprintf(text, sizeof text, "no answer within %.6g s (--connect-timeout)",
                  (double)h->config.connect_timeout / 1e6);

@@ -40,6 +40,13 @@ def wait_for_port(address, port, process, log):
     raise AssertionError("nothing listens on %s port %d: %s" % (address, port, log.read_text()))
 
 
+def wait_for_words(words, process, log):
+    end = time.monotonic() + 10
+    while words not in log.read_text():
+        assert process.poll() is None and time.monotonic() < end, log.read_text()
+        time.sleep(0.02)
+
+
 def keygen(path, kind="ed25519", passphrase=""):
     """A new key pair; the path of its public half."""
     for old in (path, pathlib.Path(str(path) + ".pub")):
@@ -62,6 +69,7 @@ class Server:
         self.folder, self.address, self.port = pathlib.Path(folder), address, port
         self.log = self.folder / "log"
         self.process = None
+        self.prefix = []  # in front of the command: nsenter of another network
 
     @property
     def name(self):
@@ -74,9 +82,12 @@ class Server:
 
     def start(self):
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log,
+            self.process = subprocess.Popen([*self.prefix, *self.command()], stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=log, start_new_session=True)
-        wait_for_port(self.address, self.port, self.process, self.log)
+        if self.prefix:
+            wait_for_words("Server listening", self.process, self.log)
+        else:
+            wait_for_port(self.address, self.port, self.process, self.log)
         return self
 
     def sessions(self):
