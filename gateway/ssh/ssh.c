@@ -1,21 +1,17 @@
 #include "config.h"
 
 /*
- * A remote shell over SSH. A thread of its own takes one host from its name to the started shell
- * (names, keys, the agent and prompts all block, and libuv's few pool threads would make one dead
- * host the others' wait); then the session moves onto the loop, driven by uv_poll, and no thread
- * touches it again.
+ * A remote shell over SSH. A thread takes the host from its name to the started shell (job.h); then
+ * the session moves onto the loop, driven by uv_poll, and no thread touches it again.
  */
 #include "gateway/transport.h"
 
-#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/ssh/login.h"
-#include "gateway/ssh/threads.h"
+#include "gateway/ssh/job.h"
 #include "gateway/words.h"
 #include "src/base/str.h"
 
@@ -24,24 +20,13 @@
 #define DRAIN_GRACE 500       /* ms for the rest of the output once the shell has ended */
 #define KILL_GRACE  500       /* ms for a signal to arrive before the connection is cut */
 
-/* What thread and loop share; whoever is last frees it. */
-struct job {
-    pthread_mutex_t lock; /* of `users` and `async` */
-    unsigned users;
-    uv_async_t *async; /* borrowed; NULL once the loop has given up */
-    struct txg_ssh_try try;
-    struct txg_ssh_login *login;
-    struct txg_ssh_link link;
-    struct txg_strv ignored;
-    struct txg_err err;
-    bool done, failed;
-};
-
 struct ssh {
     struct txg_transport base;
     uv_loop_t *loop;
-    struct job *job; /* NULL once it is done with */
-    int64_t timeout; /* microseconds */
+    const struct txg_spec *spec; /* borrowed */
+    bool accept_new;
+    int64_t timeout;         /* microseconds */
+    struct txg_ssh_job *job; /* NULL once it is done with */
     struct txg_ssh_link link;
     ssh_event event;
     size_t most; /* of the window, txg_ssh_room() */
@@ -60,35 +45,6 @@ struct ssh {
     bool killed, draining, finishing;
 };
 
-static void job_release(struct job *job)
-{
-    pthread_mutex_lock(&job->lock);
-    bool last = --job->users == 0;
-    pthread_mutex_unlock(&job->lock);
-    if (!last)
-        return;
-    txg_ssh_link_close(&job->link);
-    txg_ssh_try_release(&job->try);
-    pthread_mutex_destroy(&job->lock);
-    txg_ssh_login_free(job->login);
-    txg_strv_release(&job->ignored);
-    free(job);
-}
-
-static void run_job(void *arg)
-{
-    struct job *job = arg;
-    bool failed =
-        txg_ssh_login(&job->try, job->login, COMMAND, &job->link, &job->ignored, &job->err) != 0;
-    pthread_mutex_lock(&job->lock);
-    job->failed = failed;
-    job->done = true;
-    if (job->async)
-        uv_async_send(job->async);
-    pthread_mutex_unlock(&job->lock);
-    job_release(job);
-}
-
 static struct txg_transport *create(const struct txg_transport_config *config)
 {
     struct ssh *s = txg_xcalloc(1, sizeof *s);
@@ -96,9 +52,8 @@ static struct txg_transport *create(const struct txg_transport_config *config)
     s->loop = config->loop;
     s->timeout = config->connect_timeout;
     s->step = "connect";
-    struct job *job = s->job = txg_xcalloc(1, sizeof *job);
-    pthread_mutex_init(&job->lock, NULL);
-    job->login = txg_ssh_login_new(config->spec, config->accept_new_host_keys);
+    s->spec = config->spec;
+    s->accept_new = config->accept_new_host_keys;
     signal(SIGPIPE, SIG_IGN);
     return &s->base;
 }
@@ -136,18 +91,10 @@ static void on_line(void *user, const char *line)
         s->base.events->on_words(&s->base, line);
 }
 
-/* Lets go of the thread, if it is still at work: what it brings is closed by itself. */
 static void leave_job(struct ssh *s)
 {
-    struct job *job = s->job;
-    if (!job)
-        return;
+    txg_ssh_job_leave(s->job);
     s->job = NULL;
-    pthread_mutex_lock(&job->lock);
-    job->async = NULL;
-    pthread_mutex_unlock(&job->lock);
-    txg_ssh_try_cancel(&job->try);
-    job_release(job);
 }
 
 static void finish(struct ssh *s)
@@ -291,9 +238,6 @@ static void arm(struct ssh *s)
 
 static void take_session(struct ssh *s)
 {
-    s->link = s->job->link;
-    s->job->link = (struct txg_ssh_link){0};
-    leave_job(s);
     s->event = ssh_event_new();
     ssh_event_add_session(s->event, s->link.session);
     uv_poll_init(s->loop, &s->poll, s->link.fd);
@@ -307,6 +251,12 @@ static void take_session(struct ssh *s)
         turn(s);
 }
 
+static void wake(void *user)
+{
+    struct ssh *s = user;
+    uv_async_send(&s->async);
+}
+
 /* From the thread: it is done. From this loop: libssh had something for us during a write. */
 static void on_async(uv_async_t *async)
 {
@@ -317,21 +267,17 @@ static void on_async(uv_async_t *async)
         turn(s);
         return;
     }
-    if (!s->job)
+    struct txg_ssh_outcome outcome;
+    if (!s->job || !txg_ssh_job_take(s->job, &outcome))
         return;
-    pthread_mutex_lock(&s->job->lock);
-    bool done = s->job->done;
-    pthread_mutex_unlock(&s->job->lock);
-    if (done) {
-        s->ignored = s->job->ignored;
-        s->job->ignored = (struct txg_strv){0};
-    }
-    if (done && !s->job->failed) {
+    leave_job(s);
+    s->ignored = outcome.ignored;
+    s->link = outcome.link;
+    if (s->link.session) {
         take_session(s);
-    } else if (done) {
-        char doing[256];
-        s->step = txg_ssh_try_where(&s->job->try, doing, sizeof doing);
-        s->reason = txg_xstrdup(s->job->err.text);
+    } else {
+        s->step = outcome.step;
+        s->reason = txg_xstrdup(outcome.err.text);
         finish(s);
     }
 }
@@ -340,11 +286,7 @@ static void on_late(uv_timer_t *timer)
 {
     struct ssh *s = timer->data;
     char doing[256];
-    if (!s->job) {
-        finish(s);
-        return;
-    }
-    s->step = txg_ssh_try_where(&s->job->try, doing, sizeof doing);
+    s->step = txg_ssh_job_where(s->job, doing, sizeof doing);
     set_reason(s, txg_xasprintf("no answer within %.6g s (--connect-timeout), %s",
                                 (double)s->timeout / 1e6, doing));
     finish(s);
@@ -358,27 +300,20 @@ static void on_not_started(uv_timer_t *timer)
 static void start(struct txg_transport *t)
 {
     struct ssh *s = (struct ssh *)t;
-    struct job *job = s->job;
     struct txg_err err;
     uv_timer_init(s->loop, &s->timer);
     own_handle(s, &s->timer);
     uv_async_init(s->loop, &s->async, on_async);
     own_handle(s, &s->async);
-    if (txg_ssh_try_init(&job->try, s->timeout, &err) != 0) {
+    s->job = txg_ssh_job_start(&(struct txg_ssh_job_config){.spec = s->spec,
+                                                            .accept_new = s->accept_new,
+                                                            .command = COMMAND,
+                                                            .timeout = s->timeout,
+                                                            .wake = wake,
+                                                            .user = s},
+                               &err);
+    if (!s->job) {
         s->reason = txg_xstrdup(err.text);
-        pthread_mutex_destroy(&job->lock);
-        txg_ssh_login_free(job->login);
-        free(job);
-        s->job = NULL;
-        uv_timer_start(&s->timer, on_not_started, 0, 0);
-        return;
-    }
-    job->async = &s->async;
-    job->users = 2;
-    int rc = txg_ssh_thread_start(run_job, job);
-    if (rc != 0) {
-        job->users = 1;
-        s->reason = txg_xasprintf("a thread can't be started: %s", strerror(rc));
         uv_timer_start(&s->timer, on_not_started, 0, 0);
         return;
     }

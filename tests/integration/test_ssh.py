@@ -296,6 +296,36 @@ def test_known_by_a_key_of_another_type(link, server, client, tmp_path, accept):
     assert "has CHANGED" in done.end
 
 
+@pytest.mark.parametrize("kind", ["ecdsa", "rsa"])
+def test_keys_of_other_types(link, folder, client, serve, kind):
+    """A server with several keys is asked for the one that is known."""
+    server = sshd.Sshd(folder, extra="HostKey %s/other_key\n" % folder)
+    other = sshd.keygen(folder / "other_key", kind)
+    client.may_log_in(server)
+    client.knows(server, key=other)
+    serve(server)
+    done = link.run(server.spec, "echo in; exit\n")
+    assert done.out == b"in\n", done.err
+    client.known_hosts.unlink()
+    done = link.run(server.spec, "echo in; exit\n", "--pin",
+                    " ".join(other.read_text().split()[:2]))
+    assert done.out == b"in\n", done.err
+    client.config.write_text("HostKeyAlgorithms %s\n" % (
+        "ecdsa-sha2-nistp256" if kind == "ecdsa" else "rsa-sha2-256"))
+    done = link.run(server.spec, "exit\n", "--accept")
+    [line] = client.known_hosts.read_text().splitlines()
+    assert line.split()[1:] == other.read_text().split()[:2]
+
+
+@pytest.mark.parametrize("kind", ["ecdsa", "rsa"])
+def test_user_keys_of_other_types(link, server, client, kind):
+    (client.ssh / "id_ed25519").unlink()
+    client.public = sshd.keygen(client.ssh / ("id_" + kind), kind)
+    client.may_log_in(server)
+    done = link.run(server.spec, "echo in; exit\n")
+    assert done.out == b"in\n", done.err
+
+
 @pytest.mark.parametrize("mark", ["* ", None])
 def test_revoked_key(link, server, client, mark):
     client.knows(server, name=mark.strip() if mark else None, mark="@revoked ")
