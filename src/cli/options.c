@@ -71,7 +71,7 @@ static const struct definition {
     {OPT_FLEET, ALL, 0, "fleet", "FILE",
      "instead of $TXGATE_FLEET or the fleet.yaml beside txgate.yaml"},
     {OPT_HARNESS, NOT_HOSTS, 0, "harness", "NAME",
-     "how the FILES are run and judged: auto (default), exec, tap, gtest, glib"},
+     "how the FILES are run and judged: auto (default), exec, tap, gtest, glib, txgate"},
     {OPT_KEYWORD, BOTH, 'k', NULL, "EXPRESSION",
      "only tests whose nodeid matches: words, and, or, not, parentheses"},
     {OPT_EXITFIRST, TXG_FOR_RUN, 'x', "exitfirst", NULL, "stop at the first failure"},

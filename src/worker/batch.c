@@ -27,7 +27,7 @@ void txg_batch_begin(struct txg_runner *r, int64_t now)
     r->done = 0;
 }
 
-static void settle(struct txg_runner *r)
+void txg_batch_settle(struct txg_runner *r)
 {
     r->failed |= txg_outcome_is_failure(r->verdict.outcome);
     txg_runner_report(r, &r->verdict, r->ended);
@@ -40,7 +40,7 @@ static void settle(struct txg_runner *r)
 /* Nothing more of this process: what has not begun goes back to the queue when it has ended. */
 static void cut(struct txg_runner *r)
 {
-    settle(r);
+    txg_batch_settle(r);
     r->cut = true;
     txg_child_signal(r->child, SIGKILL);
 }
@@ -49,7 +49,7 @@ static void start_case(struct txg_runner *r)
 {
     int64_t now = txg_now();
     if (r->over)
-        settle(r);
+        txg_batch_settle(r);
     if (!r->announced)
         txg_runner_announce(r, now);
     if (r->done == 0 && !r->running)
@@ -91,7 +91,7 @@ static void part(struct txg_runner *r)
 {
     if (!r->over || r->at + 1 == r->n)
         return;
-    settle(r);
+    txg_batch_settle(r);
     txg_runner_announce(r, txg_now());
 }
 
@@ -185,7 +185,7 @@ static void blame(struct txg_runner *r, const struct txg_ending *ending)
     bool skipped = !r->running && v->outcome == TXG_SKIPPED;
     r->running = false;
     r->ended = txg_now();
-    settle(r);
+    txg_batch_settle(r);
     if (skipped && r->at < r->n)
         blame(r, ending);
 }
@@ -203,7 +203,15 @@ static void judge_over(struct txg_runner *r, const struct txg_ending *ending)
         txg_verdict_set(v, TXG_ERROR, "exit status %d of its program, though no case in it failed",
                         ending->status);
     txg_verdict_release(&end);
-    settle(r);
+    txg_batch_settle(r);
+}
+
+void txg_batch_pace(struct txg_runner *r)
+{
+    if (r->done == 0)
+        return;
+    r->paced = r->item->path;
+    r->pace = (r->last_end - r->first_start) / (int64_t)r->done;
 }
 
 void txg_batch_end(struct txg_runner *r, const struct txg_ending *ending)
@@ -214,10 +222,7 @@ void txg_batch_end(struct txg_runner *r, const struct txg_ending *ending)
         judge_over(r, ending);
     else if (!r->cut && r->at < r->n)
         blame(r, ending);
-    if (r->done > 0) {
-        r->paced = r->item->path;
-        r->pace = (r->last_end - r->first_start) / (int64_t)r->done;
-    }
+    txg_batch_pace(r);
     txg_queue_unpop(r->queue, r->batch + r->at, r->n - r->at);
     r->at = r->n;
 }

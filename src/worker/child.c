@@ -12,16 +12,18 @@
 
 #include "src/worker/sweep.h"
 
-#define READ_SIZE   (64u * 1024)
-#define READ_ROUNDS 16 /* of READ_SIZE for one wake-up, so that pings are answered in between */
-#define DRAIN_MAX   64 /* the same after the end: a pipe holds 1 MiB at most */
-#define PIPE_BIG    (1 << 20)
-#define SWEEP_LIMIT INT64_C(5000000)
+#define READ_SIZE    (64u * 1024)
+#define READ_ROUNDS  16 /* of READ_SIZE for one wake-up, so that pings are answered in between */
+#define DRAIN_MAX    64 /* the same after the end: a pipe holds 1 MiB at most */
+#define PIPE_BIG     (1 << 20)
+#define PIPE_DEFAULT (60u << 10) /* what a pipe takes at the least, and then some */
+#define SWEEP_LIMIT  INT64_C(5000000)
 
 struct spawn {
     const struct txg_child_command *command;
     int null, out, err;
-    const char *step; /* written by the child, which shares our memory until it execs */
+    int commands, results; /* its ends, above those that they are to become; -1: it does not talk */
+    const char *step;      /* written by the child, which shares our memory until it execs */
     int errnum;
 };
 
@@ -41,6 +43,9 @@ static void run_in_child(struct spawn *s)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     s->step = "redirect";
     if (dup2(s->null, 0) < 0 || dup2(s->out, 1) < 0 || dup2(s->err, 2) < 0)
+        goto failed;
+    if (s->commands >= 0 &&
+        (dup2(s->commands, TXG_CHILD_COMMANDS) < 0 || dup2(s->results, TXG_CHILD_RESULTS) < 0))
         goto failed;
     s->step = "chdir";
     if (s->command->cwd && chdir(s->command->cwd) != 0)
@@ -65,39 +70,81 @@ static pid_t spawn(struct spawn *s)
     return pid;
 }
 
+static void close_all(const int *fds, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (fds[i] >= 0)
+            close(fds[i]);
+}
+
+/* ours[0] writes to theirs[0], ours[1] reads what theirs[1] writes. */
+static int open_talk(int ours[2], int theirs[2], struct txg_err *err)
+{
+    int pipes[4] = {-1, -1, -1, -1};
+    if (pipe2(pipes, O_CLOEXEC) != 0 || pipe2(pipes + 2, O_CLOEXEC) != 0)
+        goto failed;
+    theirs[0] = fcntl(pipes[0], F_DUPFD_CLOEXEC, TXG_CHILD_RESULTS + 1);
+    theirs[1] = fcntl(pipes[3], F_DUPFD_CLOEXEC, TXG_CHILD_RESULTS + 1);
+    if (theirs[0] < 0 || theirs[1] < 0)
+        goto failed;
+    close(pipes[0]);
+    close(pipes[3]);
+    ours[0] = pipes[1];
+    ours[1] = pipes[2];
+    fcntl(ours[0], F_SETFL, O_NONBLOCK);
+    fcntl(ours[1], F_SETFL, O_NONBLOCK);
+    return 0;
+failed:;
+    int errnum = errno;
+    close_all(pipes, 4);
+    close_all(theirs, 2);
+    return txg_err_sys(err, errnum, "pipe");
+}
+
 static int start(struct txg_child *c, const struct txg_child_command *command, struct txg_err *err)
 {
-    int out[2], errs[2];
+    int out[2], errs[2] = {-1, -1}, ours[2] = {-1, -1}, theirs[2] = {-1, -1};
     int null = open_null();
     if (null < 0)
         return txg_err_sys(err, errno, "/dev/null");
-    if (pipe2(out, O_CLOEXEC) != 0)
-        return txg_err_sys(err, errno, "pipe");
+    if (command->talks && open_talk(ours, theirs, err) != 0)
+        return -1;
+    if (pipe2(out, O_CLOEXEC) != 0) {
+        int errnum = errno;
+        close_all(ours, 2);
+        close_all(theirs, 2);
+        return txg_err_sys(err, errnum, "pipe");
+    }
     if (!command->merged && pipe2(errs, O_CLOEXEC) != 0) {
         int errnum = errno;
-        close(out[0]);
-        close(out[1]);
+        close_all(ours, 2);
+        close_all(theirs, 2);
+        close_all(out, 2);
         return txg_err_sys(err, errnum, "pipe");
     }
     struct spawn s = {.command = command, .null = null, .out = out[1]};
     s.err = command->merged ? out[1] : errs[1];
+    s.commands = theirs[0];
+    s.results = theirs[1];
     pid_t pid = spawn(&s);
     int errnum = pid < 0 ? errno : s.errnum;
     close(out[1]);
-    if (!command->merged)
-        close(errs[1]);
+    close_all(errs + 1, 1);
+    close_all(theirs, 2);
     if (errnum == 0) {
+        c->commands = ours[0];
+        c->results = ours[1];
         c->pid = pid;
         c->merged = command->merged;
         c->fds[0] = out[0];
-        c->fds[1] = command->merged ? -1 : errs[0];
+        c->fds[1] = errs[0];
         for (int i = 0; i < 2 && c->fds[i] >= 0; i++)
             fcntl(c->fds[i], F_SETFL, O_NONBLOCK);
         return 0;
     }
     close(out[0]);
-    if (!command->merged)
-        close(errs[0]);
+    close_all(errs, 1);
+    close_all(ours, 2);
     if (pid > 0)
         waitpid(pid, NULL, 0);
     const char *step = pid < 0 ? "fork" : s.step;
@@ -189,8 +236,52 @@ bool txg_child_reap(struct txg_child *c, void (*feed)(void *, const void *, size
         if (c->fds[stream] >= 0)
             close_stream(c, stream);
     }
+    txg_child_hear(c);
+    close_all((int[]){c->commands, c->results}, 2);
+    c->commands = c->results = -1;
     c->pid = 0;
     return true;
+}
+
+int txg_child_say(struct txg_child *c, const char *data, size_t len)
+{
+    if (c->commands < 0 || (len > PIPE_DEFAULT && fcntl(c->commands, F_SETPIPE_SZ, PIPE_BIG) < 0))
+        return -1;
+    while (len > 0) {
+        ssize_t n = write(c->commands, data, len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return -1;
+        data += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+void txg_child_hear(struct txg_child *c)
+{
+    while (c->results >= 0 && txg_buf_len(&c->said) < TXG_CHILD_SAID_MAX) {
+        ssize_t n = read(c->results, txg_buf_reserve(&c->said, READ_SIZE), READ_SIZE);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            if (n == 0) { /* it does not talk any more: its end is what is waited for */
+                close(c->results);
+                c->results = -1;
+            }
+            return;
+        }
+        txg_buf_commit(&c->said, (size_t)n);
+        if ((size_t)n < READ_SIZE)
+            return;
+    }
+}
+
+void txg_child_hush(struct txg_child *c)
+{
+    close_all(&c->commands, 1);
+    c->commands = -1;
 }
 
 void txg_child_signal(struct txg_child *c, int signum)
@@ -215,6 +306,7 @@ void txg_child_clear(struct txg_child *c)
     c->ended = false;
     c->leaked = 0;
     c->status = 0;
+    txg_buf_release(&c->said);
     txg_child_clear_output(c);
 }
 
@@ -222,4 +314,5 @@ void txg_child_release(struct txg_child *c)
 {
     txg_capture_release(&c->captures[0]);
     txg_capture_release(&c->captures[1]);
+    txg_buf_release(&c->said);
 }

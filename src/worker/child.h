@@ -39,15 +39,22 @@ int txg_capture_tail(const struct txg_capture *c, struct txg_span out[2]);
 struct txg_child {
     const struct txg_strv *emulator; /* borrowed: words in front of every program, or NULL */
     pid_t pid;                       /* also its process group and session; 0: none */
-    int fds[2];  /* our ends of stdout and stderr, non-blocking; -1 once at their end */
-    bool big[2]; /* the pipe was enlarged because much comes through it */
-    bool merged; /* both streams come as stdout, and go to `feed` alone */
-    bool ended;  /* status, usage and leaked hold */
-    int status;  /* as wait4 gives it */
+    int fds[2];            /* our ends of stdout and stderr, non-blocking; -1 once at their end */
+    bool big[2];           /* the pipe was enlarged because much comes through it */
+    bool merged;           /* both streams come as stdout, and go to `feed` alone */
+    int commands, results; /* of a child that talks: to it, non-blocking, and from it; else -1 */
+    struct txg_buf said;   /* what came from it and was not consumed */
+    bool ended;            /* status, usage and leaked hold */
+    int status;            /* as wait4 gives it */
     struct rusage usage;
     size_t leaked; /* processes left behind by the test and killed */
     struct txg_capture captures[2];
 };
+
+enum { TXG_CHILD_COMMANDS = 3, TXG_CHILD_RESULTS = 4 };
+
+#define TXG_CHILD_SAY_MAX  (1u << 20)   /* bytes that can wait to be read by it */
+#define TXG_CHILD_SAID_MAX (256u << 20) /* and that it can say */
 
 struct txg_child_command {
     const char *path;
@@ -55,6 +62,7 @@ struct txg_child_command {
     char *const *envp;
     const char *cwd; /* or NULL */
     bool merged;     /* one pipe for both streams, so that their order holds */
+    bool talks;      /* it gets two more descriptors, TXG_CHILD_COMMANDS and _RESULTS */
 };
 
 /* Starts it. -1: err says which step failed and why ("exec /x: Permission denied"). */
@@ -69,6 +77,15 @@ void txg_child_read(struct txg_child *c, int stream, void (*feed)(void *, const 
 /* Reaps what has ended. True once the test itself has: then what it left behind is killed, and the
  * pipes are drained to what was in them. */
 bool txg_child_reap(struct txg_child *c, void (*feed)(void *, const void *, size_t), void *state);
+
+/* To a child that talks; all of it or -1: it is gone, or reads nothing. */
+int txg_child_say(struct txg_child *c, const char *data, size_t len);
+
+/* Appends to `said` what is there. */
+void txg_child_hear(struct txg_child *c);
+
+/* No more commands: it is to end. */
+void txg_child_hush(struct txg_child *c);
 
 /* TERM or KILL for its process group; KILL also for all its descendants. */
 void txg_child_signal(struct txg_child *c, int signum);

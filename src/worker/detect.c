@@ -65,9 +65,13 @@ static const struct txg_harness_ops *linked_with(struct txg_dir *dir, const char
         return NULL; /* it may be executed all the same */
     enum txg_elf_framework framework = txg_elf_framework(fd);
     close(fd);
-    if (framework == TXG_ELF_GTEST)
-        return &txg_harness_gtest;
-    return framework == TXG_ELF_GLIB ? &txg_harness_glib : NULL;
+    static const struct txg_harness_ops *const harnesses[] = {
+        [TXG_ELF_NONE] = NULL,
+        [TXG_ELF_GTEST] = &txg_harness_gtest,
+        [TXG_ELF_GLIB] = &txg_harness_glib,
+        [TXG_ELF_TXGATE] = &txg_harness_talk,
+    };
+    return harnesses[framework];
 }
 
 const struct txg_harness_ops *txg_harness_detect(const char *path, struct txg_dir *dir)

@@ -68,7 +68,8 @@ static bool header(const struct elf *e, size_t i, uint32_t *name, struct section
     return (e->wide ? h.wide.sh_type : h.narrow.sh_type) != SHT_NOBITS;
 }
 
-static void find_sections(const struct elf *e, struct section *dynstr, struct section *rodata)
+static void find_sections(const struct elf *e, struct section *dynstr, struct section *rodata,
+                          bool *marked)
 {
     struct section names, s;
     uint32_t name;
@@ -80,6 +81,7 @@ static void find_sections(const struct elf *e, struct section *dynstr, struct se
     for (size_t i = 1; i < e->n; i++) {
         if (!header(e, i, &name, &s) || name >= names.size)
             continue;
+        *marked |= strcmp(text + name, ".txgate_harness") == 0;
         if (strcmp(text + name, ".dynstr") == 0 && s.size <= DYNSTR_MAX)
             *dynstr = s;
         else if (strcmp(text + name, ".rodata") == 0 && s.size <= RODATA_MAX)
@@ -108,7 +110,10 @@ enum txg_elf_framework txg_elf_framework(int fd)
     struct section dynstr = {0}, rodata = {0};
     if (!open_elf(&e))
         return TXG_ELF_NONE;
-    find_sections(&e, &dynstr, &rodata);
+    bool marked = false;
+    find_sections(&e, &dynstr, &rodata, &marked);
+    if (marked)
+        return TXG_ELF_TXGATE;
     if (holds(fd, dynstr, TXG_SPAN("\0_ZN7testing14InitGoogleTest")) ||
         holds(fd, dynstr, TXG_SPAN("\0_ZN7testing8internal23MakeAndRegisterTestInfo")))
         return TXG_ELF_GTEST;

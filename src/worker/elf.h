@@ -4,10 +4,11 @@
 #ifndef TXG_WORKER_ELF_H
 #define TXG_WORKER_ELF_H
 
-enum txg_elf_framework { TXG_ELF_NONE, TXG_ELF_GTEST, TXG_ELF_GLIB };
+enum txg_elf_framework { TXG_ELF_NONE, TXG_ELF_GTEST, TXG_ELF_GLIB, TXG_ELF_TXGATE };
 
 /* `fd` is open for reading at any place. What is no ELF file of this machine's byte order, or is
  * broken, is TXG_ELF_NONE.
+ *   - txgate: it has a section .txgate_harness (docs/harness.md)
  *   - gtest: it imports what runs or registers its tests, or holds GoogleTest's own help text
  *   - glib: it imports g_test_run */
 enum txg_elf_framework txg_elf_framework(int fd);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "src/base/str.h"
+#include "src/worker/harness/talk.h"
 
 static void set_span(struct txg_strv *env, const char *name, struct txg_span value)
 {
@@ -59,12 +60,37 @@ static bool is_one_of(const char *entry, const char *const *names)
     return false;
 }
 
-char **txg_environ_without(const struct txg_strv *env, const char *const *names)
+char **txg_environ_without(const struct txg_strv *env, const char *const *names, const char *more)
 {
-    char **out = txg_xcalloc(env->n + 1, sizeof *out);
+    char **out = txg_xcalloc(env->n + 2, sizeof *out);
     size_t n = 0;
     for (size_t i = 0; i < env->n; i++)
         if (!is_one_of(env->items[i], names))
             out[n++] = env->items[i];
+    out[n] = (char *)more;
     return out;
+}
+
+static void add_missing(struct txg_value *dict, const char *key, struct txg_value value)
+{
+    if (txg_value_get(dict, key))
+        txg_value_release(&value);
+    else
+        txg_value_set(dict, key, value);
+}
+
+void txg_environ_hello(const struct txg_msg_workerinput *in, struct txg_buf *out)
+{
+    struct txg_value dict;
+    struct txg_buf json = {0};
+    txg_value_copy(&dict, &in->input);
+    add_missing(&dict, "workerid", txg_value_string(in->workerid.data, in->workerid.len));
+    add_missing(&dict, "workercount", txg_value_int(in->workercount));
+    add_missing(&dict, "testrunuid", txg_value_string(in->testrunuid.data, in->testrunuid.len));
+    txg_value_to_json(&dict, &json);
+    txg_buf_puts(out, "hello\t1\t");
+    txg_talk_escape(out, txg_buf_cstr(&json));
+    txg_buf_putc(out, '\n');
+    txg_buf_release(&json);
+    txg_value_release(&dict);
 }

@@ -124,6 +124,7 @@ struct txg_harness_ops {
     /* Gives back `state`; called also where judge was not. NULL with begin. */
     void (*end)(void *state);
     const struct txg_cases_ops *cases; /* NULL: a program is one test */
+    bool persistent; /* it speaks docs/harness.md: `cases` has nothing but read_list */
 };
 
 /* By the exit status, as automake's test driver reads it: 0 passed, 77 skipped, 99 error (a hard
@@ -139,6 +140,9 @@ extern const struct txg_harness_ops txg_harness_gtest;
 /* GLib's g_test_run: harness/glib.c. */
 extern const struct txg_harness_ops txg_harness_glib;
 
+/* "txgate", a program that speaks docs/harness.md: harness/talk.c and src/worker/persistent.c. */
+extern const struct txg_harness_ops txg_harness_talk;
+
 /* NULL for a name that is no harness, and for "auto", which txg_harness_detect resolves per file.
  */
 const struct txg_harness_ops *txg_harness_find(struct txg_span name);
@@ -147,7 +151,7 @@ const struct txg_harness_ops *txg_harness_find(struct txg_span name);
  * What "auto" stands for: from the file and what stands beside it, never by running it. Never NULL.
  * First rule first:
  *   1. the name ends in `.t` (perl, and all who follow it) or `.bats`: tap
- *   2. an ELF file that was linked with a framework (src/worker/elf.h): gtest, glib
+ *   2. an ELF file that was linked with a framework (src/worker/elf.h): txgate, gtest, glib
  *   3. beside the file stands `<path>.test`, a description of GNOME's installed tests, that says
  *      Type=session and Output=TAP, and whose Exec= ends in this program without arguments of its
  *      own (with `--tap` behind it, it is the argument that makes it speak TAP): tap

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #include "src/worker/environ.h"
+#include "src/worker/runner.h"
 
 bool txg_listing_start(struct txg_listing *l, int64_t now)
 {
@@ -23,18 +24,23 @@ bool txg_listing_start(struct txg_listing *l, int64_t now)
         txg_strv_copy(&argv, &suite->args);
         if (ops->prepare)
             ops->prepare(&argv);
-        for (const char *const *word = ops->list; *word; word++)
+        bool talks = item->harness->persistent;
+        for (const char *const *word = ops->list; *word && !talks; word++)
             txg_strv_push(&argv, *word);
-        char **envp = txg_environ_without(l->env, ops->unset);
+        char **envp = txg_environ_without(l->env, ops->unset, talks ? TXG_TALK_VARIABLE : NULL);
         struct txg_child_command command = {.path = item->path,
                                             .argv = argv.items,
                                             .envp = envp,
-                                            .cwd = *suite->cwd ? suite->cwd : NULL};
+                                            .cwd = *suite->cwd ? suite->cwd : NULL,
+                                            .talks = talks};
         l->late = l->large = false;
         l->kill_at = now + TXG_LISTING_LIMIT;
         int rc = txg_child_start(l->child, &command, &err);
         free(envp);
         txg_strv_release(&argv);
+        if (rc == 0 && talks &&
+            txg_child_say(l->child, txg_buf_data(l->hello), txg_buf_len(l->hello)) == 0)
+            txg_child_say(l->child, "list\n", 5);
         if (rc == 0)
             return true;
         txg_collection_no_listing(c, l->next, err.text);
@@ -48,6 +54,17 @@ void txg_listing_feed(void *listing, const void *data, size_t len)
     l->large |= len > TXG_LISTING_MAX - txg_buf_len(&l->text);
     if (!l->large)
         txg_buf_append(&l->text, data, len);
+}
+
+void txg_listing_hear(struct txg_listing *l)
+{
+    static const char listed[] = "listed\n";
+    struct txg_buf *said = &l->child->said;
+    size_t n = sizeof listed - 1, len;
+    txg_child_hear(l->child);
+    len = txg_buf_len(said);
+    if (len >= n && memcmp(txg_buf_data(said) + len - n, listed, n) == 0)
+        txg_child_hush(l->child);
 }
 
 /* The first line of what it complained of. */
@@ -77,6 +94,10 @@ void txg_listing_take(struct txg_listing *l)
         snprintf(what, sizeof what, "more than %u bytes", TXG_LISTING_MAX);
     else
         what[0] = '\0';
+    if (l->collection->items[l->collection->programs[l->next].item].harness->persistent) {
+        txg_buf_release(&l->text); /* what it wrote to stdout is no listing */
+        txg_buf_append(&l->text, txg_buf_data(&l->child->said), txg_buf_len(&l->child->said));
+    }
     if (what[0])
         complain(l, what);
     else

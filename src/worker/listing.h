@@ -15,6 +15,7 @@ struct txg_listing {
     struct txg_child *child; /* borrowed */
     struct txg_collection *collection;
     const struct txg_strv *env;
+    const struct txg_buf *hello;
     struct txg_buf text; /* of the program that runs */
     size_t next;         /* program */
     int64_t kill_at;
@@ -26,6 +27,9 @@ bool txg_listing_start(struct txg_listing *l, int64_t now);
 
 /* What the child wrote to stdout. */
 void txg_listing_feed(void *listing, const void *data, size_t len);
+
+/* What a harness says that talks. */
+void txg_listing_hear(struct txg_listing *l);
 
 /* The child has ended: its words are read. */
 void txg_listing_take(struct txg_listing *l);

@@ -23,12 +23,16 @@ void txg_reporting_internal_error(struct txg_reporting *r, const char *text)
 
 void txg_reporting_collect_errors(struct txg_reporting *r, const struct txg_collection *c)
 {
-    for (size_t i = 0; i < c->n_errors; i++) {
-        struct txg_msg msg = {.type = TXG_MSG_COLLECTREPORT};
-        msg.collectreport.nodeid = txg_span_cstr(c->errors[i].nodeid);
-        msg.collectreport.text = txg_span_cstr(c->errors[i].text);
-        txg_reporting_send(r, &msg);
-    }
+    for (size_t i = 0; i < c->n_errors; i++)
+        txg_reporting_collect_error(r, c->errors[i].nodeid, c->errors[i].text);
+}
+
+void txg_reporting_collect_error(struct txg_reporting *r, const char *nodeid, const char *text)
+{
+    struct txg_msg msg = {.type = TXG_MSG_COLLECTREPORT};
+    msg.collectreport.nodeid = txg_span_cstr(nodeid);
+    msg.collectreport.text = txg_span_cstr(text);
+    txg_reporting_send(r, &msg);
 }
 
 static void send_records(struct txg_reporting *r, const struct txg_collection *c)

@@ -81,7 +81,13 @@ static void skip_disabled(struct txg_runner *r)
 bool txg_runner_take(struct txg_runner *r)
 {
     int64_t index;
-    while (r->child->pid == 0 && !txg_runner_had_enough(r) && txg_queue_pop(r->queue, &index)) {
+    while ((r->child->pid == 0 || r->idle) && !txg_runner_had_enough(r) &&
+           txg_queue_peek(r->queue, &index)) {
+        if (r->idle && r->collection->items[index].path != r->item->path) {
+            txg_runner_retire(r);
+            return false;
+        }
+        txg_queue_pop(r->queue, &index);
         r->n = r->at = 0;
         push(r, index);
         take_batch(r);
@@ -110,18 +116,26 @@ static void close_state(struct txg_runner *r)
     txg_child_clear(r->child);
 }
 
+static void keep_front(struct txg_runner *r, size_t n)
+{
+    txg_queue_unpop(r->queue, r->batch + n, r->n - n);
+    r->n = n;
+}
+
 /* Fewer may fit in one command than were taken: the rest goes back. */
 static void choose(struct txg_runner *r, struct txg_strv *argv)
 {
+    if (r->item->harness->persistent) {
+        keep_front(r, txg_talk_fit(r));
+        return;
+    }
     struct txg_case_choice choice = {.n = r->n};
     const char **names = txg_xcalloc(r->n, sizeof *names);
     for (size_t i = 0; i < r->n; i++)
         names[i] = r->collection->items[r->batch[i]].name;
     choice.names = names;
     choice.all = &r->collection->programs[r->item->program].cases;
-    size_t n = r->item->harness->cases->choose(&choice, argv);
-    txg_queue_unpop(r->queue, r->batch + n, r->n - n);
-    r->n = n;
+    keep_front(r, r->item->harness->cases->choose(&choice, argv));
     free(names);
 }
 
@@ -136,7 +150,13 @@ void txg_runner_start(struct txg_runner *r)
         harness->cases->prepare(&argv);
     if (harness->cases)
         choose(r, &argv);
-    char **envp = txg_environ_without(r->env, harness->cases ? harness->cases->unset : NULL);
+    if (r->idle) {
+        txg_strv_release(&argv);
+        txg_talk_begin(r, false);
+        return;
+    }
+    char **envp = txg_environ_without(r->env, harness->cases ? harness->cases->unset : NULL,
+                                      harness->persistent ? TXG_TALK_VARIABLE : NULL);
     r->state = harness->begin ? harness->begin() : NULL;
     r->timed_out = false;
     r->kill_at = INT64_MAX;
@@ -144,12 +164,15 @@ void txg_runner_start(struct txg_runner *r)
                                         .argv = argv.items,
                                         .envp = envp,
                                         .cwd = *suite_of(r)->cwd ? suite_of(r)->cwd : NULL,
-                                        .merged = harness->cases != NULL};
-    if (harness->cases)
+                                        .merged = harness->cases && !harness->persistent,
+                                        .talks = harness->persistent};
+    if (harness->cases && !harness->persistent)
         txg_batch_begin(r, r->started);
     if (txg_child_start(r->child, &command, &err) != 0) {
         could_not_start(r, &err);
         close_state(r);
+    } else if (harness->persistent) {
+        txg_talk_begin(r, true);
     }
     free(envp);
     txg_strv_release(&argv);
@@ -157,6 +180,8 @@ void txg_runner_start(struct txg_runner *r)
 
 static void (*feed_of(const struct txg_runner *r))(void *, const void *, size_t)
 {
+    if (r->item->harness->persistent)
+        return NULL;
     return r->item->harness->cases ? txg_batch_feed : r->item->harness->feed;
 }
 
@@ -182,7 +207,9 @@ void txg_runner_look(struct txg_runner *r)
         .timed_out = r->timed_out,
         .timeout = suite_of(r)->timeout,
     };
-    if (r->item->harness->cases) {
+    if (r->item->harness->persistent) {
+        txg_talk_end(r, &ending);
+    } else if (r->item->harness->cases) {
         txg_batch_end(r, &ending);
     } else {
         struct txg_verdict verdict = {0};
@@ -213,6 +240,8 @@ int64_t txg_runner_deadline(const struct txg_runner *r)
 {
     if (r->child->pid == 0)
         return INT64_MAX;
+    if (!txg_talk_listens(r, txg_now()) && txg_talk_deadline(r) < r->term_at)
+        return txg_talk_deadline(r);
     return r->term_at < r->kill_at ? r->term_at : r->kill_at;
 }
 

@@ -13,9 +13,11 @@
 #include "src/worker/queue.h"
 #include "src/worker/reporting.h"
 
-#define TXG_BATCH_TIME  INT64_C(1000000) /* that a batch is to take at most, microseconds */
-#define TXG_BATCH_MAX   1000u            /* cases in it */
-#define TXG_BATCH_FIRST 4u               /* where nothing is known of a program yet */
+#define TXG_BATCH_TIME    INT64_C(1000000) /* that a batch is to take at most, microseconds */
+#define TXG_BATCH_MAX     1000u            /* cases in it */
+#define TXG_TALK_LINE_MAX (64u << 10)
+#define TXG_TALK_VARIABLE "TXGATE_HARNESS=3,4" /* TXG_CHILD_COMMANDS and _RESULTS */
+#define TXG_BATCH_FIRST   4u                   /* where nothing is known of a program yet */
 
 struct txg_runner {
     struct txg_child *child; /* borrowed, as the next four */
@@ -46,6 +48,14 @@ struct txg_runner {
     bool cut;    /* the rest is not to be run: its process is being killed */
     bool failed; /* some case of this process did */
 
+    /* persistent.c: a harness that talks stays for the next batch of its program */
+    const struct txg_buf *hello; /* what it is greeted with, borrowed */
+    bool idle;                   /* it has nothing to do */
+    bool ahead;                  /* it takes many runs at once */
+    size_t sent;                 /* of the batch */
+    int64_t heard_at;            /* when it said something last */
+    const char *broken;          /* it broke the protocol: how */
+
     /* How long a case of the program takes that ran last. */
     const char *paced;
     int64_t first_start, last_end, pace; /* microseconds; pace -1: not known */
@@ -59,6 +69,16 @@ bool txg_runner_take(struct txg_runner *r);
 void txg_runner_start(struct txg_runner *r);
 
 void txg_runner_read(struct txg_runner *r, int stream);
+/* What a harness says that talks. */
+void txg_talk_hear(struct txg_runner *r);
+
+/* Is the child's output to be read now? That of a harness that runs ahead is read when it says so,
+ * or when it has been silent: then the bytes are of the case that runs. */
+bool txg_talk_listens(const struct txg_runner *r, int64_t now);
+
+/* A harness that has nothing to do is told to end. */
+void txg_runner_retire(struct txg_runner *r);
+
 /* Looks whether the process has ended, and if so judges what ran in it. */
 void txg_runner_look(struct txg_runner *r);
 
@@ -78,5 +98,12 @@ size_t txg_batch_size(const struct txg_runner *r, const struct txg_item *item);
 void txg_batch_begin(struct txg_runner *r, int64_t now);
 void txg_batch_feed(void *runner, const void *data, size_t len);
 void txg_batch_end(struct txg_runner *r, const struct txg_ending *ending);
+void txg_batch_settle(struct txg_runner *r); /* reports batch[at] as `verdict` says, and goes on */
+void txg_batch_pace(struct txg_runner *r);
+
+size_t txg_talk_fit(const struct txg_runner *r);
+void txg_talk_begin(struct txg_runner *r, bool fresh);
+void txg_talk_end(struct txg_runner *r, const struct txg_ending *ending);
+int64_t txg_talk_deadline(const struct txg_runner *r);
 
 #endif

@@ -30,6 +30,7 @@ struct worker {
     struct txg_collection collection;
     enum { NOT_COLLECTED, LISTING, COLLECTED } progress;
     bool want_records;
+    struct txg_buf hello; /* to harnesses that talk */
     struct txg_listing listing;
     struct txg_queue queue;
     bool shutdown; /* no more is dealt */
@@ -44,6 +45,7 @@ struct worker {
 static void take_workerinput(struct worker *w, const struct txg_msg_workerinput *in)
 {
     txg_environ_add(&w->env, in);
+    txg_environ_hello(in, &w->hello);
     w->id = txg_xstrndup(in->id.data, in->id.len);
     w->label = txg_xstrndup(in->label.data, in->label.len);
     w->runner.keep_output = in->keep_output;
@@ -203,14 +205,20 @@ static int64_t next_deadline(const struct worker *w)
     return other < next ? other : next;
 }
 
-static void wait_for_events(struct worker *w, struct pollfd fds[3])
+enum { LINK, OUT, ERR, RESULTS, N_FDS };
+
+static void wait_for_events(struct worker *w, struct pollfd fds[N_FDS])
 {
+    bool alive = w->child.pid != 0;
+    bool listens = w->progress != COLLECTED || txg_talk_listens(&w->runner, txg_now());
     fds[0] = (struct pollfd){.fd = w->link.in, .events = POLLIN};
     if (txg_link_has_unsent(&w->link))
         fds[0].events |= POLLOUT;
     for (int i = 0; i < 2; i++)
-        fds[1 + i] = (struct pollfd){.fd = w->child.pid ? w->child.fds[i] : -1, .events = POLLIN};
-    txg_wait(fds, 3, next_deadline(w));
+        fds[OUT + i] =
+            (struct pollfd){.fd = alive && listens ? w->child.fds[i] : -1, .events = POLLIN};
+    fds[RESULTS] = (struct pollfd){.fd = alive ? w->child.results : -1, .events = POLLIN};
+    txg_wait(fds, N_FDS, next_deadline(w));
 }
 
 static int read_link(struct worker *w)
@@ -238,13 +246,23 @@ static void read_child(struct worker *w, int stream)
         txg_child_read(&w->child, stream, txg_listing_feed, &w->listing);
 }
 
-static void watch_child(struct worker *w, const struct pollfd fds[3])
+static void hear_child(struct worker *w)
+{
+    if (w->progress == COLLECTED)
+        txg_talk_hear(&w->runner);
+    else
+        txg_listing_hear(&w->listing);
+}
+
+static void watch_child(struct worker *w, const struct pollfd fds[N_FDS])
 {
     bool changed = txg_wait_child_changed();
     if (w->child.pid == 0)
         return;
+    if (fds[RESULTS].revents && w->child.results >= 0)
+        hear_child(w);
     for (int i = 0; i < 2; i++)
-        if (fds[1 + i].revents && w->child.fds[i] >= 0)
+        if (fds[OUT + i].revents && w->child.fds[i] >= 0)
             read_child(w, i);
     /* ppoll lets no SIGCHLD in while a pipe is ready: one that a daemon fills never rests. */
     bool silent = w->child.fds[0] < 0 && w->child.fds[1] < 0;
@@ -278,11 +296,13 @@ static int say_goodbye(struct worker *w)
 
 static int run(struct worker *w)
 {
-    struct pollfd fds[3];
+    struct pollfd fds[N_FDS];
     for (;;) {
         go_on_collecting(w);
         if (start_next(w) != 0)
             return 1;
+        if (w->shutdown && w->queue.head == w->queue.tail)
+            txg_runner_retire(&w->runner);
         if (is_finished(w))
             return say_goodbye(w);
         if (txg_link_flush(&w->link) != 0)
@@ -333,15 +353,17 @@ int txg_worker_main(const struct txg_worker_config *config)
         w.cwd = txg_xstrdup("/");
     w.times = txg_liveness_scaled(config->heartbeat);
     w.held_from = txg_now();
-    w.child.fds[0] = w.child.fds[1] = -1;
+    w.child.fds[0] = w.child.fds[1] = w.child.commands = w.child.results = -1;
     txg_link_init(&w.link, config->fd, config->fd);
     w.reporting = (struct txg_reporting){.mux = &w.link.mux, .channel = config->channel};
-    w.listing = (struct txg_listing){.child = &w.child, .collection = &w.collection, .env = &w.env};
+    w.listing = (struct txg_listing){
+        .child = &w.child, .collection = &w.collection, .env = &w.env, .hello = &w.hello};
     w.runner = (struct txg_runner){.child = &w.child,
                                    .collection = &w.collection,
                                    .reporting = &w.reporting,
                                    .queue = &w.queue,
                                    .env = &w.env,
+                                   .hello = &w.hello,
                                    .fence = w.held_from + w.times.stop,
                                    .pace = -1};
     txg_wait_prepare();
@@ -351,6 +373,7 @@ int txg_worker_main(const struct txg_worker_config *config)
     txg_child_release(&w.child);
     txg_runner_release(&w.runner);
     txg_buf_release(&w.listing.text);
+    txg_buf_release(&w.hello);
     txg_queue_release(&w.queue);
     txg_collection_release(&w.collection);
     txg_strv_release(&w.env);

@@ -1,6 +1,8 @@
 """The device example: one suite, three devices, each gateway told which is its own."""
 
 import re
+import shutil
+import subprocess
 
 import pytest
 
@@ -13,7 +15,8 @@ def run(txgate, devices, *args, seconds="0.3", **env):
 
 def named(result):
     """How often each device was named by a failing test."""
-    return [len(re.findall(r"device %s: " % re.escape(a), result.out)) for a in ADDRESSES]
+    lines = result.out.splitlines()
+    return [sum("device %s: " % a in line for line in lines) for a in ADDRESSES]
 
 
 def test_each_runs_all_on_every_device(txgate, devices):
@@ -65,3 +68,32 @@ def test_takes_as_long_as_its_tests(txgate, devices, sanitized):
     # `make bench` measures this closely; here other tests share the machine.
     assert 1.5 <= each.seconds < 2.3, each
     assert 0.5 <= load.seconds < 1.3, load
+
+
+def gtest_form(srcdir, folder):
+    if not shutil.which("g++"):
+        pytest.skip("no g++ here")
+    done = subprocess.run(["g++", "-o", folder / "devices_gtest",
+                           srcdir / "examples/devices/devices_gtest.cc", "-lgtest", "-lgtest_main",
+                           "-pthread"], capture_output=True, text=True, timeout=300)
+    if done.returncode != 0 and "gtest/gtest.h" in done.stderr:
+        pytest.skip("no libgtest-dev here")
+    assert done.returncode == 0, done.stderr
+    return "devices_gtest"
+
+
+def harness_form(builddir, folder):
+    (folder / "devices_harness").symlink_to(builddir / "examples/devices/devices_harness")
+    return "devices_harness"
+
+
+@pytest.mark.parametrize("form", ["gtest", "harness"])
+def test_as_cases_of_one_program(txgate, devices, builddir, srcdir, form):
+    folder = txgate.cwd
+    name = gtest_form(srcdir, folder) if form == "gtest" else harness_form(builddir, folder)
+    for dist, counts, failed in [("each", [3, 3, 3], 9), ("load", [1, 1, 1], 3)]:
+        result = run(txgate, [name], "--tx", "3*popen", "--dist", dist)
+        assert result.code == 1 and named(result) == counts, result
+        assert re.search(r"\b%d failed\b" % failed, result.out), result
+    result = run(txgate, [name], "--tx", "3*popen", "--dist", "each", EXAMPLE_ANSWER="yes")
+    assert result.code == 0 and re.search(r"\b9 passed\b", result.out), result

@@ -57,7 +57,7 @@ static void names(void)
         CU_ASSERT_FATAL(ops != NULL);
         CU_ASSERT_STRING_EQUAL(ops->name, txg_harness_names[i]);
         CU_ASSERT_EQUAL(ops->begin == NULL, ops->end == NULL);
-        CU_ASSERT_EQUAL(ops->begin == NULL, ops->feed == NULL && !ops->cases);
+        CU_ASSERT_EQUAL(ops->begin == NULL, ops->feed == NULL && (!ops->cases || ops->persistent));
         CU_ASSERT_EQUAL(ops->judge == NULL, ops->cases != NULL);
     }
 }

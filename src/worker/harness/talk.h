@@ -1,0 +1,22 @@
+/*
+ * Lines of tab-separated, escaped fields: docs/harness.md, section 2.
+ */
+#ifndef TXG_WORKER_HARNESS_TALK_H
+#define TXG_WORKER_HARNESS_TALK_H
+
+#include <stdbool.h>
+
+#include "src/base/buf.h"
+#include "src/base/str.h"
+
+/* Appends `text` as a field. */
+void txg_talk_escape(struct txg_buf *out, const char *text);
+
+/* Takes a field off the front of a line, into `out`, which is cleared first; a NUL is '?'. False:
+ * the line has no more fields. A line of no field at all has one, which is empty. */
+bool txg_talk_field(struct txg_span *line, struct txg_buf *out);
+
+/* Takes a line off the front of the text. False: no line is complete. */
+bool txg_talk_line(struct txg_span *text, struct txg_span *line);
+
+#endif

@@ -1,0 +1,217 @@
+#include "config.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "src/worker/harness/talk.h"
+#include "src/worker/runner.h"
+#include "src/worker/sweep.h"
+
+#define RETIRE_TIME INT64_C(5000000) /* for a harness to end when it has nothing more to do */
+#define QUIET_TIME  INT64_C(20000)   /* without a result: what is written is of what runs */
+#define AHEAD_MAX   (48u << 10)      /* bytes of commands: they fit in a pipe */
+
+size_t txg_talk_fit(const struct txg_runner *r)
+{
+    size_t n = 0, bytes = 0;
+    while (n < r->n && (n == 0 || bytes < AHEAD_MAX))
+        bytes += 2 * strlen(r->collection->items[r->batch[n++]].name) + 5;
+    return n;
+}
+
+static void broken(struct txg_runner *r, const char *text)
+{
+    if (!r->broken)
+        r->broken = text;
+    txg_child_signal(r->child, SIGKILL);
+}
+
+static void send_runs(struct txg_runner *r)
+{
+    struct txg_buf out = {0};
+    size_t until = r->ahead ? r->n : r->at + 1;
+    for (; r->sent < until; r->sent++) {
+        txg_buf_puts(&out, "run\t");
+        txg_talk_escape(&out, r->collection->items[r->batch[r->sent]].name);
+        txg_buf_putc(&out, '\n');
+    }
+    txg_child_say(r->child, txg_buf_data(&out), txg_buf_len(&out)); /* a dead one is seen to end */
+    txg_buf_release(&out);
+}
+
+void txg_talk_begin(struct txg_runner *r, bool fresh)
+{
+    txg_batch_begin(r, r->started);
+    r->running = true;
+    r->idle = false;
+    r->heard_at = r->started;
+    r->sent = 0;
+    if (fresh) {
+        r->ahead = false;
+        r->broken = NULL;
+        if (txg_child_say(r->child, txg_buf_data(r->hello), txg_buf_len(r->hello)) != 0 &&
+            txg_buf_len(r->hello) > TXG_CHILD_SAY_MAX)
+            broken(r, "workerinput is larger than 1 MiB, which a harness can't be told");
+    }
+    send_runs(r);
+}
+
+static enum txg_outcome outcome_of(const char *word)
+{
+    for (int o = TXG_PASSED; o <= TXG_ERROR; o++)
+        if (strcmp(word, txg_outcome_name((enum txg_outcome)o)) == 0)
+            return (enum txg_outcome)o;
+    return TXG_ERROR;
+}
+
+static void read_streams(struct txg_runner *r)
+{
+    for (int i = 0; i < 2; i++)
+        if (r->child->fds[i] >= 0)
+            txg_child_read(r->child, i, NULL, NULL);
+}
+
+static void rest(struct txg_runner *r)
+{
+    txg_queue_unpop(r->queue, r->batch + r->at, r->n - r->at);
+    txg_batch_pace(r);
+    r->n = r->at;
+    r->idle = true;
+    r->running = false;
+    r->term_at = r->kill_at = INT64_MAX;
+}
+
+static void go_on(struct txg_runner *r)
+{
+    if (r->at == r->n) {
+        rest(r);
+    } else if (!txg_runner_had_enough(r)) {
+        txg_runner_announce(r, txg_now());
+        r->running = true;
+        send_runs(r);
+    } else if (r->sent > r->at) { /* more were sent, and can't be taken back */
+        r->cut = true;
+        txg_child_signal(r->child, SIGKILL);
+    } else {
+        rest(r);
+    }
+}
+
+/* result NAME OUTCOME DURATION REASON [wait] */
+static void take_result(struct txg_runner *r, struct txg_span line)
+{
+    struct txg_buf field = {0};
+    int64_t took, now = txg_now();
+    if (r->at == r->n || r->sent == r->at || !txg_talk_field(&line, &field) ||
+        strcmp(txg_buf_cstr(&field), r->item->name) != 0) {
+        broken(r, "its harness told a result that was not asked for");
+        txg_buf_release(&field);
+        return;
+    }
+    txg_talk_field(&line, &field);
+    r->verdict.outcome = outcome_of(txg_buf_cstr(&field));
+    txg_talk_field(&line, &field);
+    if (!txg_parse_int(txg_buf_cstr(&field), 0, INT64_C(315360000000000), &took))
+        took = now - r->started;
+    txg_talk_field(&line, &field);
+    txg_verdict_set(&r->verdict, r->verdict.outcome, "%s", txg_buf_cstr(&field));
+    txg_talk_field(&line, &field);
+    bool waits = strcmp(txg_buf_cstr(&field), "wait") == 0;
+    txg_buf_release(&field);
+    if (waits || !r->ahead)
+        read_streams(r);
+    if (waits)
+        txg_child_say(r->child, "go\n", 3);
+    r->ended = r->started + took;
+    r->last_end = r->heard_at = now;
+    txg_batch_settle(r);
+    go_on(r);
+}
+
+static void take_line(struct txg_runner *r, struct txg_span line)
+{
+    struct txg_buf field = {0};
+    txg_talk_field(&line, &field);
+    if (strcmp(txg_buf_cstr(&field), "result") == 0) {
+        take_result(r, line);
+    } else if (strcmp(txg_buf_cstr(&field), "ready") == 0) {
+        txg_talk_field(&line, &field);
+        if (strcmp(txg_buf_cstr(&field), "1") != 0)
+            broken(r, "its harness does not speak version 1 of docs/harness.md");
+        txg_talk_field(&line, &field);
+        r->ahead = strcmp(txg_buf_cstr(&field), "ahead") == 0;
+        if (r->at < r->n)
+            send_runs(r);
+    }
+    txg_buf_release(&field);
+}
+
+void txg_talk_hear(struct txg_runner *r)
+{
+    struct txg_span line;
+    txg_child_hear(r->child);
+    struct txg_span text = txg_span(txg_buf_data(&r->child->said), txg_buf_len(&r->child->said));
+    while (!r->broken && !r->cut && txg_talk_line(&text, &line))
+        take_line(r, line);
+    txg_buf_consume(&r->child->said, txg_buf_len(&r->child->said) - text.len);
+    if (r->child->results < 0 && r->kill_at == INT64_MAX) /* it ends, or it never will */
+        r->kill_at = txg_now() + RETIRE_TIME;
+    if (txg_buf_len(&r->child->said) > TXG_TALK_LINE_MAX)
+        broken(r, "its harness wrote a line of more than 64 KiB");
+}
+
+bool txg_talk_listens(const struct txg_runner *r, int64_t now)
+{
+    return r->child->results < 0 || !r->ahead || r->idle || now >= r->heard_at + QUIET_TIME;
+}
+
+int64_t txg_talk_deadline(const struct txg_runner *r)
+{
+    return r->heard_at + QUIET_TIME;
+}
+
+void txg_runner_retire(struct txg_runner *r)
+{
+    if (!r->idle)
+        return;
+    r->idle = false;
+    txg_child_hush(r->child);
+    r->term_at = txg_now() + RETIRE_TIME;
+}
+
+/* Its cases are told of: what it does behind them must not go unseen. */
+static void judge_end(struct txg_runner *r, const struct txg_ending *ending)
+{
+    char text[160];
+    const char *program = r->item->nodeid;
+    size_t n = strlen(program) - strlen(r->item->name) - 2;
+    struct txg_verdict v = {0};
+    struct txg_ending end = *ending;
+    end.timeout = RETIRE_TIME;
+    if (!txg_verdict_unfinished(&v, &end) && end.status != 0)
+        txg_verdict_set(&v, TXG_ERROR, "exit status %d", end.status);
+    if (v.outcome != TXG_PASSED) {
+        TXG_AUTOFREE char *nodeid = txg_xstrndup(program, n);
+        snprintf(text, sizeof text, "it ended badly when its cases were done: %s",
+                 txg_buf_cstr(&v.reason));
+        txg_reporting_collect_error(r->reporting, nodeid, text);
+    }
+    txg_verdict_release(&v);
+}
+
+void txg_talk_end(struct txg_runner *r, const struct txg_ending *ending)
+{
+    txg_talk_hear(r);
+    if (r->broken && r->at < r->n) {
+        txg_verdict_set(&r->verdict, TXG_ERROR, "%s", r->broken);
+        r->ended = txg_now();
+        txg_batch_settle(r);
+        r->cut = true;
+    }
+    if (r->at == r->n && !r->cut)
+        judge_end(r, ending);
+    else
+        txg_batch_end(r, ending);
+    r->idle = false;
+}
