@@ -27,6 +27,7 @@ struct gateway {
     uint32_t channel;      /* number + 1: never used twice on a link */
     int64_t deadline;      /* microseconds */
     const struct txg_spec *spec;
+    struct txg_strv argv; /* of a raw one; empty: a worker */
     char *fault;          /* owned: how it broke the protocol */
     bool waiting;         /* for its host to be up, and for the files there */
     struct txg_buf later; /* frames that are sent once it is opened */
@@ -49,6 +50,11 @@ struct txg_gateways {
 static int64_t now_us(void)
 {
     return (int64_t)(uv_hrtime() / 1000);
+}
+
+static bool is_raw(const struct gateway *g)
+{
+    return g->argv.n > 0;
 }
 
 /* The last word on a gateway. */
@@ -182,8 +188,10 @@ static void on_message(void *user, struct txg_host *h, uint32_t channel, const s
     if (!g || g->fault)
         return;
     if (channel == 0) {
-        if (g->state == OPENING)
-            g->state = STARTING;
+        if (g->state != OPENING)
+            return;
+        g->state = is_raw(g) ? READY : STARTING;
+        set->starting -= is_raw(g);
         return;
     }
     if (!is_from_worker(msg->type)) {
@@ -195,6 +203,16 @@ static void on_message(void *user, struct txg_host *h, uint32_t channel, const s
         set->starting--;
     }
     set->config.on_message(set->config.user, (unsigned)(channel - 1), msg);
+}
+
+static bool on_bytes(void *user, struct txg_host *h, uint32_t channel, struct txg_span bytes)
+{
+    struct txg_gateways *set = user;
+    const struct gateway *g = find(set, h, channel);
+    if (!g || !is_raw(g))
+        return false;
+    set->config.on_bytes(set->config.user, (unsigned)(channel - 1), bytes);
+    return true;
 }
 
 static void on_words(void *user, struct txg_host *h, const char *line)
@@ -281,8 +299,13 @@ static void send_open(const struct gateway *g, const char *root)
     struct txg_span *emulator =
         spec->emulator ? split_words(spec->emulator, &msg.open.n_emulator) : NULL;
     msg.open.emulator = emulator;
+    msg.open.n_argv = g->argv.n;
+    msg.open.argv = txg_xcalloc(g->argv.n, sizeof *msg.open.argv);
+    for (size_t i = 0; i < g->argv.n; i++)
+        msg.open.argv[i] = txg_span_cstr(g->argv.items[i]);
     txg_host_send(g->host, 0, &msg);
     free(emulator);
+    free(msg.open.argv);
     free(env);
 }
 
@@ -317,7 +340,7 @@ static void open_when_ready(struct txg_gateways *set, struct gateway *g)
 {
     if (!g->waiting || g->deadline == 0)
         return;
-    const struct txg_sync *s = sync_for(set, g);
+    const struct txg_sync *s = is_raw(g) ? NULL : sync_for(set, g); /* a program needs no files */
     if (s && txg_sync_state(s) == TXG_SYNC_RUNNING)
         return;
     g->waiting = false;
@@ -433,6 +456,7 @@ static struct txg_host *host_for(struct txg_gateways *set, const struct txg_spec
         .accept_new_host_keys = set->config.accept_new_host_keys,
         .user = set,
         .on_message = on_message,
+        .on_bytes = on_bytes,
         .on_fault = on_fault,
         .on_words = on_words,
         .on_up = on_up,
@@ -458,6 +482,8 @@ void txg_gateways_open(struct txg_gateways *set, unsigned number,
                           .channel = number + 1,
                           .spec = setup->spec,
                           .deadline = now_us() + set->config.connect_timeout};
+    if (setup->argv)
+        txg_strv_copy(&g->argv, setup->argv);
     set->starting++;
     g->host = host_for(set, setup->spec);
     g->waiting = txg_host_is_shell(g->host);
@@ -473,6 +499,31 @@ void txg_gateways_send(struct txg_gateways *set, unsigned number, const struct t
 {
     if (number < set->n && set->items[number].state != DEAD)
         send_to(&set->items[number], msg);
+}
+
+void txg_gateways_send_bytes(struct txg_gateways *set, unsigned number, const void *data,
+                             size_t len)
+{
+    if (number >= set->n || set->items[number].state == DEAD)
+        return;
+    struct gateway *g = &set->items[number];
+    size_t at = 0;
+    do {
+        size_t n = len - at < TXG_FRAME_BULK ? len - at : TXG_FRAME_BULK;
+        if (g->waiting)
+            txg_frame_write(&g->later, g->channel, (const char *)data + at, n);
+        else
+            txg_host_send_bytes(g->host, g->channel, (const char *)data + at, n);
+        at += n;
+    } while (at < len);
+}
+
+size_t txg_gateways_unsent(const struct txg_gateways *set, unsigned number)
+{
+    if (number >= set->n || set->items[number].state == DEAD)
+        return 0;
+    const struct gateway *g = &set->items[number];
+    return txg_buf_len(&g->later) + txg_host_unsent(g->host);
 }
 
 void txg_gateways_kill(struct txg_gateways *set, unsigned number)
@@ -502,6 +553,7 @@ void txg_gateways_free(struct txg_gateways *set)
     free(set->syncs);
     for (size_t i = 0; i < set->n; i++) {
         txg_buf_release(&set->items[i].later);
+        txg_strv_release(&set->items[i].argv);
         free(set->items[i].fault);
     }
     free(set->items);

@@ -34,6 +34,8 @@ struct txg_gateways_config {
     bool accept_new_host_keys;
     void *user;
     void (*on_message)(void *user, unsigned number, const struct txg_msg *msg);
+    /* Bytes of a gateway that was opened with argv. May be NULL where none is. */
+    void (*on_bytes)(void *user, unsigned number, struct txg_span bytes);
     /* The last call for this number. `text` is for people: step, reason, last words of
      * stderr; who shows it adds the gateway and its spec. */
     void (*on_down)(void *user, unsigned number, enum txg_gateway_end end, const char *text);
@@ -52,6 +54,9 @@ struct txg_gateway_setup {
     const struct txg_spec *spec; /* borrowed for the life of the set */
     const struct txg_msg *messages;
     size_t n_messages; /* borrowed for the call */
+    /* Not a worker but a program: it is there as soon as it was started, and speaks bytes. NULL: a
+     * worker. Borrowed for the call. */
+    const struct txg_strv *argv;
 };
 
 struct txg_gateways *txg_gateways_new(const struct txg_gateways_config *config);
@@ -60,6 +65,11 @@ void txg_gateways_open(struct txg_gateways *set, unsigned number,
 
 /* Queues a message; for a gateway that is down it is dropped. */
 void txg_gateways_send(struct txg_gateways *set, unsigned number, const struct txg_msg *msg);
+
+/* For one that was opened with argv: bytes for its stdin; none are its end. */
+void txg_gateways_send_bytes(struct txg_gateways *set, unsigned number, const void *data,
+                             size_t len);
+size_t txg_gateways_unsent(const struct txg_gateways *set, unsigned number); /* on its link */
 
 /* Kills one gateway's worker; on_down follows. */
 void txg_gateways_kill(struct txg_gateways *set, unsigned number);

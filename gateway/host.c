@@ -181,6 +181,9 @@ static void take_frame(struct txg_host *h, const struct txg_frame *frame)
 {
     struct txg_msg msg;
     struct txg_err err;
+    if (frame->channel != 0 && h->config.on_bytes &&
+        h->config.on_bytes(h->config.user, h, frame->channel, frame->payload))
+        return;
     if (txg_msg_decode(frame->payload, &msg, &err) != 0) {
         if (frame->channel == 0)
             fault(h, h->state == UP ? "link" : "hello", err.text);
@@ -376,6 +379,18 @@ const char *txg_host_arch(const struct txg_host *h)
 {
     const char *named = h->config.spec->arch;
     return named ? named : h->arch ? h->arch : "";
+}
+
+void txg_host_send_bytes(struct txg_host *h, uint32_t channel, const void *data, size_t len)
+{
+    struct txg_frame frame = {channel, txg_span(data, len)};
+    if (h->state < ENDING)
+        txg_mux_relay(&h->mux, &frame);
+}
+
+size_t txg_host_unsent(const struct txg_host *h)
+{
+    return txg_mux_unsent(&h->mux);
 }
 
 bool txg_host_is_usable(const struct txg_host *h)

@@ -29,6 +29,8 @@ struct txg_host_config {
     void (*on_message)(void *user, struct txg_host *h, uint32_t channel, const struct txg_msg *msg);
     /* Its agent said hello; NULL: not wanted. `uploaded`: its worker was taken there just now. */
     void (*on_up)(void *user, struct txg_host *h, const struct txg_msg_hello *hello, bool uploaded);
+    /* A frame of a raw channel. False: the channel is a worker's. NULL: all are. */
+    bool (*on_bytes)(void *user, struct txg_host *h, uint32_t channel, struct txg_span bytes);
     /* A frame of a worker that is not in the protocol. */
     void (*on_fault)(void *user, struct txg_host *h, uint32_t channel, const char *text);
     void (*on_words)(void *user, struct txg_host *h, const char *line);
@@ -49,6 +51,11 @@ void txg_host_free(struct txg_host *h); /* after on_end */
 void txg_host_send(struct txg_host *h, uint32_t channel, const struct txg_msg *msg);
 /* The same for whole frames that were written before. */
 void txg_host_send_frames(struct txg_host *h, struct txg_span frames);
+
+/* The same for a raw channel, at most TXG_FRAME_BULK bytes; none: the end of the program's stdin.
+ */
+void txg_host_send_bytes(struct txg_host *h, uint32_t channel, const void *data, size_t len);
+size_t txg_host_unsent(const struct txg_host *h); /* bytes that are queued */
 
 bool txg_host_is_usable(const struct txg_host *h);   /* not lost, not stopped */
 bool txg_host_is_up(const struct txg_host *h);       /* the agent's hello has come */

@@ -28,6 +28,7 @@ static const struct txg_field open_fields[] = {
     {"env", TXG_FIELD_PAIRS, MANY(open.env, open.n_env), OPTIONAL},
     {"arch", TXG_FIELD_STR, AT(open.arch), OPTIONAL},
     {"emulator", TXG_FIELD_BINS, MANY(open.emulator, open.n_emulator), OPTIONAL},
+    {"argv", TXG_FIELD_BINS, MANY(open.argv, open.n_argv), OPTIONAL},
 };
 
 static const struct txg_field opened_fields[] = {

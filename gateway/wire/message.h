@@ -109,6 +109,10 @@ struct txg_msg_open {
     struct txg_span arch;      /* what {arch} stands for; empty: the host's own `uname -m` */
     struct txg_span *emulator; /* words in front of every test program */
     size_t n_emulator;
+    /* Not a worker but this program: the channel is raw, its frames are bytes of the program's
+     * stdin and stdout, an empty one is the end of its stdin. */
+    struct txg_span *argv;
+    size_t n_argv;
 };
 
 struct txg_msg_opened {

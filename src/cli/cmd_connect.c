@@ -79,6 +79,13 @@ static int check(const struct txg_plan *plan, struct txg_err *err)
     return 0;
 }
 
+/* The arguments that execnet started us with are the interpreter's. */
+static int connect_raw(const struct txg_plan *plan, char **words, int n, char *first)
+{
+    words[0] = first;
+    return txg_connect_raw(plan, words, n);
+}
+
 int txg_cmd_connect(int argc, char **argv)
 {
     int words = txg_xdist_start_words(argc, argv);
@@ -86,6 +93,7 @@ int txg_cmd_connect(int argc, char **argv)
     struct txg_plan plan;
     struct txg_err err;
     int status;
+    char *last = argv[argc - words];
     argv[argc - words] = NULL;
     if (txg_options_parse(argc - words, argv, TXG_FOR_CONNECT, &o, &err) != 0) {
         status = complain(words > 0, err.text);
@@ -99,6 +107,8 @@ int txg_cmd_connect(int argc, char **argv)
             status = complain(words > 0, err.text);
         else if (isatty(STDIN_FILENO))
             status = complain(false, "stdin is a terminal: execnet starts this, see --help");
+        else if (plan.gateways.items[0].spec->python)
+            status = connect_raw(&plan, argv + argc - words, words, last);
         else
             status = txg_connect(&o, &plan);
         txg_plan_release(&plan);

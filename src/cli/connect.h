@@ -12,4 +12,7 @@
  * are replaced by what pytest names. Returns the exit status. */
 int txg_connect(struct txg_options *options, const struct txg_plan *plan);
 
+/* The same for a gateway with python=: that program's stdin and stdout, started with `words`. */
+int txg_connect_raw(const struct txg_plan *plan, char **words, int n);
+
 #endif

@@ -426,7 +426,8 @@ static int parse_environment(const char *command_name, enum txg_command_set comm
 int txg_options_parse(int argc, char **argv, enum txg_command_set command, struct txg_options *out,
                       struct txg_err *err)
 {
-    *out = (struct txg_options){.dist = -1,
+    *out = (struct txg_options){.command = command,
+                                .dist = -1,
                                 .maxfail = -1,
                                 .max_worker_restart = -2,
                                 .timeout = -1,
@@ -434,7 +435,8 @@ int txg_options_parse(int argc, char **argv, enum txg_command_set command, struc
                                 .connect_timeout = -1,
                                 .collect_timeout = -1,
                                 .durations = -1};
-    if (parse_environment(argv[0], command, out, err) != 0)
+    /* txgate connect is started by another program, which says all that it means. */
+    if (command != TXG_FOR_CONNECT && parse_environment(argv[0], command, out, err) != 0)
         return -1;
     int own = 1;
     while (own < argc && strcmp(argv[own], "--") != 0)

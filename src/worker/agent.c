@@ -20,6 +20,7 @@
 
 #include "gateway/wire/lease.h"
 #include "src/worker/link.h"
+#include "src/worker/raw.h"
 #include "src/worker/spawn.h"
 #include "src/worker/sweep.h"
 #include "src/worker/wait.h"
@@ -32,10 +33,12 @@
 
 enum exit_status { EXIT_LINK = 0, EXIT_PROTOCOL = 3 };
 
-struct entry { /* one worker */
+struct entry { /* one worker, or one program on a raw channel */
     pid_t pid;
     uint32_t channel;
-    struct txg_link link;
+    struct txg_link link; /* of a program: only its descriptors */
+    bool is_raw;
+    struct txg_raw raw;
     bool closed;   /* its socket is at its end: it has died or is about to */
     int64_t heard; /* when something came from it last, or when it was not listened to */
     enum txg_exit_cause cause; /* why the agent killed it; TXG_EXIT_STATUS: it did not */
@@ -103,7 +106,12 @@ static void open_worker(struct agent *a, const struct txg_msg_open *open)
     a->workers = txg_grow(a->workers, a->n, &a->cap, sizeof *a->workers);
     struct entry *e = &a->workers[a->n++];
     *e = (struct entry){
-        .pid = pid, .channel = open->channel, .heard = txg_now(), .cause = TXG_EXIT_STATUS};
+        .pid = pid,
+        .channel = open->channel,
+        .is_raw = open->n_argv > 0,
+        .heard = txg_now(),
+        .cause = TXG_EXIT_STATUS,
+    };
     txg_link_init(&e->link, fd, fd);
     struct txg_msg msg = {.type = TXG_MSG_OPENED};
     msg.opened.channel = open->channel;
@@ -146,6 +154,8 @@ static void ping_workers(struct agent *a, int64_t now)
     msg.ping.heartbeat = a->lease.times.beat;
     for (size_t i = 0; i < a->n; i++) {
         struct entry *e = &a->workers[i];
+        if (e->is_raw)
+            continue; /* it knows nothing of pings */
         if (now - e->heard >= silence) {
             TXG_AUTOFREE char *text =
                 txg_xasprintf("no answer for %.3g s, killed", (double)(now - e->heard) / 1e6);
@@ -225,7 +235,9 @@ static int take_link_frame(struct agent *a, const struct txg_frame *frame)
 {
     if (frame->channel != 0) {
         struct entry *e = find_channel(a, frame->channel);
-        if (e) /* a worker that has just ended is told nothing more */
+        if (e && e->is_raw && txg_raw_take(&e->raw, frame->payload) != 0)
+            kill_worker(e, TXG_EXIT_PROTOCOL, "it does not read what it is sent");
+        else if (e && !e->is_raw) /* a worker that has just ended is told nothing more */
             txg_mux_relay(&e->link.mux, frame);
         return 0;
     }
@@ -259,6 +271,10 @@ static void relay_worker(struct agent *a, struct entry *e)
 
 static void read_worker(struct agent *a, struct entry *e, int64_t now)
 {
+    if (e->is_raw) {
+        e->closed = txg_raw_read(e->link.in, &a->link.mux, e->channel) < 0;
+        return;
+    }
     int got = txg_link_read(&e->link);
     if (got != 0)
         e->heard = now;
@@ -296,13 +312,17 @@ static bool is_worker(void *user, pid_t pid)
 static void bury(struct agent *a, struct entry *e, int status, const struct rusage *usage)
 {
     /* What it had written is still there and comes first. */
-    while (txg_link_read(&e->link) > 0)
+    while (e->is_raw && txg_raw_read(e->link.in, &a->link.mux, e->channel) > 0)
+        continue;
+    while (!e->is_raw && txg_link_read(&e->link) > 0)
         relay_worker(a, e);
-    relay_worker(a, e);
+    if (!e->is_raw)
+        relay_worker(a, e);
     struct txg_msg msg = {.type = TXG_MSG_EXITED};
     describe_end(e, status, usage, &msg.exited);
     txg_mux_send_behind(&a->link.mux, 0, &msg);
     txg_link_close(&e->link);
+    txg_raw_release(&e->raw);
     free(e->text);
     *e = a->workers[--a->n];
 }
@@ -341,6 +361,19 @@ static int keep_alive(struct agent *a, int64_t now)
     return 0;
 }
 
+static bool has_unsent(const struct entry *e)
+{
+    return e->is_raw ? txg_buf_len(&e->raw.unread) > 0 : txg_link_has_unsent(&e->link);
+}
+
+static void flush_worker(struct entry *e)
+{
+    if (e->is_raw)
+        txg_raw_flush(&e->raw, e->link.out);
+    else
+        txg_link_flush(&e->link);
+}
+
 /* The workers' fds are left out while the link is behind, and for a moment after each look: waking
  * for every test would cost more than the test's own bookkeeping. */
 static size_t fill_fds(struct agent *a, bool listen)
@@ -352,7 +385,7 @@ static size_t fill_fds(struct agent *a, bool listen)
     for (size_t i = 0; i < a->n; i++) {
         struct entry *e = &a->workers[i];
         short events = listen ? POLLIN : 0;
-        if (txg_link_has_unsent(&e->link))
+        if (has_unsent(e))
             events |= POLLOUT;
         /* A closed socket is always ready, and ppoll lets no SIGCHLD in while something is. */
         bool wanted = events && !e->closed;
@@ -403,8 +436,8 @@ static int read_link(struct agent *a)
     if (rc < 0)
         fprintf(stderr, "txgate-worker: %s\n", err.text);
     for (size_t i = 0; i < a->n; i++)
-        if (txg_link_has_unsent(&a->workers[i].link))
-            txg_link_flush(&a->workers[i].link);
+        if (has_unsent(&a->workers[i]) || a->workers[i].raw.ended)
+            flush_worker(&a->workers[i]);
     return rc < 0 || got < 0 ? -1 : 0;
 }
 
@@ -414,7 +447,7 @@ static void read_workers(struct agent *a, size_t n, int64_t now)
     for (size_t i = 0; i < n && i < a->n; i++) {
         short revents = a->fds[2 + i].revents;
         if (revents & POLLOUT)
-            txg_link_flush(&a->workers[i].link);
+            flush_worker(&a->workers[i]);
         if (!(revents & (POLLIN | POLLHUP | POLLERR)))
             continue;
         read_worker(a, &a->workers[i], now);
@@ -481,6 +514,7 @@ int txg_agent_main(int in, int out, const char *token)
     txg_link_close(&a.link);
     for (size_t i = 0; i < a.n; i++) {
         txg_link_close(&a.workers[i].link);
+        txg_raw_release(&a.workers[i].raw);
         free(a.workers[i].text);
     }
     free(a.workers);

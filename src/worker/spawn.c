@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -48,6 +50,19 @@ static void report_start(int fd, const char *text)
     (void)n; /* an agent that is gone is seen at the first read */
 }
 
+/* On a raw channel: the socket is its stdin and stdout, stderr is the agent's. */
+static _Noreturn void become_program(const struct txg_strv *argv, const struct txg_strv *env,
+                                     int fd)
+{
+    prctl(PR_SET_CHILD_SUBREAPER, 0); /* which would outlive the exec */
+    signal(SIGPIPE, SIG_DFL);
+    environ = env->items;
+    if (dup2(fd, STDIN_FILENO) >= 0 && dup2(fd, STDOUT_FILENO) >= 0)
+        execvp(argv->items[0], argv->items);
+    fprintf(stderr, "%s: %s\n", argv->items[0], strerror(errno));
+    _exit(127);
+}
+
 static _Noreturn void become_worker(const struct txg_spawn *spawn, int fd)
 {
     struct txg_strv *env = &(struct txg_strv){0};
@@ -65,8 +80,13 @@ static _Noreturn void become_worker(const struct txg_spawn *spawn, int fd)
     char *arch = txg_xstrndup(spawn->open->arch.data, spawn->open->arch.len);
     struct txg_worker_config config = {fd,      spawn->open->channel, spawn->heartbeat, env, arch,
                                        emulator};
+    struct txg_strv argv = {0};
+    for (size_t i = 0; i < spawn->open->n_argv; i++)
+        txg_strv_push_n(&argv, spawn->open->argv[i].data, spawn->open->argv[i].len);
     bool files = spawn->open->kind == TXG_OPEN_FILES, in_place = spawn->open->chdir.len > 0;
     spawn->in_child(spawn->user); /* open is gone after this: it stands in the agent's buffers */
+    if (argv.n > 0)
+        become_program(&argv, env, fd);
     _exit(files ? txg_files_main(&config, in_place) : txg_worker_main(&config));
 }
 

@@ -173,3 +173,77 @@ execnet.default_group.terminate(5)
                          timeout=30, env=dict(os.environ, **{processes.MARK: runner.mark}),
                          universal_newlines=True).stdout
     assert "refused: chdir=, nice= and env: would be for this machine" in out, out
+
+
+def raw(runner, spec, text, timeout=30):
+    """Runs Python that has `gw`, a gateway through txgate connect to the spec."""
+    head = ("import execnet\ngw = execnet.makegateway('popen//python=%s connect' + ' ' + 'raw')\n"
+            % runner.txgate)
+    (runner.cwd / "txgate.yaml").write_text("gateways:\n  - {id: raw, tx: \"%s//python=%s\"}\n"
+                                            % (spec, runner.bin / "python"))
+    return subprocess.run([runner.bin / "python", "-c",
+                           head + text + "\nexecnet.default_group.terminate(5)"],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=str(runner.cwd),
+                          timeout=timeout, universal_newlines=True,
+                          env=dict(os.environ, XDG_CACHE_HOME=str(runner.cwd / "cache"),
+                                   **{processes.MARK: runner.mark})).stdout
+
+
+RAW = ["popen", "exec=env"]
+
+
+@pytest.mark.parametrize("spec", RAW)
+def test_an_interpreter_behind_a_transport(runner, spec):
+    out = raw(runner, spec + "//env:COLOUR=green//chdir=here", """
+print(gw.remote_exec("import os; channel.send((os.environ['COLOUR'], os.getcwd()))").receive())
+channel = gw.remote_exec("data = channel.receive(); channel.send(data[::-1])")
+data = bytes(range(256)) * 20000
+channel.send(data)
+print(channel.receive() == data[::-1])
+""")
+    assert out == "('green', '%s/here')\nTrue\n" % runner.cwd, out
+
+
+@pytest.mark.parametrize("spec", RAW)
+def test_an_interpreter_that_dies_is_told_of(runner, spec):
+    out = raw(runner, spec, """
+channel = gw.remote_exec("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+try:
+    channel.receive(10)
+except EOFError as e:
+    print("gone")
+""")
+    assert "gone" in out and "was killed by signal 9 (Killed)" in out, out
+
+
+def test_an_interpreter_that_is_not_there(runner):
+    (runner.cwd / "txgate.yaml").write_text("gateways:\n  - {id: raw, tx: popen//python=no-python}\n")
+    done = subprocess.run([runner.txgate, "connect", "raw", "-u", "-c",
+                           "import sys;exec(eval(sys.stdin.readline()))"],
+                          input=b"x" * 100000 + b"\n", stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, cwd=str(runner.cwd), timeout=20)
+    assert done.returncode == 255 and done.stdout == b"", done
+    assert b"no-python: not found" in done.stderr and b"status 127" in done.stderr, done
+
+
+def test_python_tests_under_xdist(runner, tmp_path):
+    (tmp_path / "txgate.yaml").write_text(
+        "gateways:\n  - {id: a, tx: popen//python=%s}\n" % (runner.bin / "python"))
+    (tmp_path / "test_it.py").write_text(
+        "def test_passes(worker_id):\n    assert worker_id in ('gw0', 'gw1')\n"
+        "def test_fails():\n    assert 0\n")
+    code, text = runner.end(runner.connect(["a", "a"], "--dist", "each", "test_it.py"))
+    assert code == 1 and counts(text) == {"passed": 2, "failed": 2}, text
+
+
+def test_a_frozen_host_of_an_interpreter_is_told_of(runner, tmp_path):
+    (tmp_path / "txgate.yaml").write_text(
+        "gateways:\n  - {id: a, tx: popen//python=%s}\n" % (runner.bin / "python"))
+    (tmp_path / "test_it.py").write_text(
+        "import os, time\ndef test_waits():\n    with open('p', 'w') as f:\n"
+        "        f.write(str(os.getppid()))\n    os.rename('p', 'ran.1')\n    time.sleep(60)\n")
+    child = runner.connect(["--heartbeat 200ms a"], "--dist", "load", "--max-worker-restart", "0",
+                           "test_it.py")
+    os.kill(worker_of_a_running_test(tmp_path), signal.SIGSTOP)
+    code, text = runner.end(child, timeout=20)
+    assert code == 1 and "no sign of life for" in text, text
