@@ -1,0 +1,294 @@
+"""pytest as a harness of txgate: a persistent interpreter that speaks docs/harness.md.
+
+    python3 -m txgate.harness [pytest's arguments] tests/
+
+The arguments are pytest's own. Under txgate (TXGATE_HARNESS in the environment) tests are listed and run
+as the worker says, with workerinput as config.workerinput and config.slaveinput; started by hand it is
+pytest. This file needs Python 3.7 and pytest 7 and nothing else: it can be copied to where it runs.
+"""
+
+import array
+import fcntl
+import json
+import os
+import sys
+import termios
+from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+import pytest
+
+VERSION = "1"
+LINE_MAX = 65000  # of a reason; a line is at most 64 KiB
+REASON_MAX = 4000
+
+
+def escape(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\0", "?")
+
+
+def unescape(text: str) -> str:
+    out, at = [], 0
+    while at < len(text):
+        c = text[at]
+        if c == "\\" and at + 1 < len(text):
+            at += 1
+            c = {"t": "\t", "n": "\n"}.get(text[at], text[at])
+        out.append(c)
+        at += 1
+    return "".join(out)
+
+
+class Wire:
+    """Lines of tab-separated fields on two descriptors, and the two streams beside them."""
+
+    def __init__(self, commands: int, answers: int, streams: Tuple[int, int]) -> None:
+        self.commands, self.answers, self.streams = commands, answers, streams
+        self.held = b""
+        self.ended = False
+
+    def _line(self, wait: bool) -> Optional[List[str]]:
+        while b"\n" not in self.held and not self.ended:
+            if not wait and not self._readable():
+                return None
+            data = os.read(self.commands, 65536)
+            self.ended = not data
+            self.held += data
+        line, newline, rest = self.held.partition(b"\n")
+        if not newline:
+            return None
+        self.held = rest
+        return [unescape(f) for f in line.decode("utf-8", "surrogateescape").split("\t")]
+
+    def _readable(self) -> bool:
+        import select
+        return bool(select.select([self.commands], [], [], 0)[0])
+
+    def next(self, wait: bool = True) -> Optional[List[str]]:
+        """The next message; None: the end, or (without wait) none is there yet."""
+        return self._line(wait)
+
+    def say(self, *fields: str) -> None:
+        text = "\t".join(escape(f) for f in fields) + "\n"
+        data = text.encode("utf-8", "surrogateescape")
+        while data:
+            data = data[os.write(self.answers, data):]
+
+    def show(self, stream: int, text: str) -> None:
+        """To stdout (0) or stderr (1) of this process as the worker sees it."""
+        data = text.encode("utf-8", "surrogateescape")
+        while data:
+            data = data[os.write(self.streams[stream], data):]
+
+    def is_unread(self) -> bool:
+        """Bytes of the case wait in a pipe to the worker."""
+        for fd in self.streams:
+            count = array.array("i", [0])
+            try:
+                fcntl.ioctl(fd, termios.FIONREAD, count, True)
+            except OSError:
+                continue
+            if count[0]:
+                return True
+        return False
+
+
+class _Parents:
+    """Stands for a next item that is not known yet: only what is the item's own is torn down."""
+
+    def __init__(self, item: pytest.Item) -> None:
+        self._item = item
+
+    def listchain(self) -> List[Any]:
+        return self._item.listchain()[:-1]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._item, name)
+
+
+def one_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[0][:REASON_MAX] if lines else ""
+
+
+def reason_of(report: pytest.TestReport) -> str:
+    longrepr = report.longrepr
+    if isinstance(longrepr, tuple):
+        text = longrepr[2]
+        return one_line(text[len("Skipped: "):] if text.startswith("Skipped: ") else text)
+    crash = getattr(longrepr, "reprcrash", None)
+    if crash is not None:
+        return one_line(crash.message)
+    return one_line(str(longrepr)) if longrepr else ""
+
+
+def judge(reports: List[pytest.TestReport]) -> Tuple[str, str]:
+    """Outcome and reason of a test, from the reports of its phases."""
+    for report in reports:
+        if report.failed:
+            return "failed" if report.when == "call" else "error", reason_of(report)
+    for report in reports:
+        if hasattr(report, "wasxfail"):
+            why = one_line(report.wasxfail)
+            return "xfailed" if report.skipped else "xpassed", why
+        if report.skipped:
+            return "skipped", reason_of(report)
+    return "passed", ""
+
+
+class Harness:
+    """The pytest plugin that takes commands instead of running all that was collected."""
+
+    def __init__(self, wire: Wire, workerinput: Dict[str, Any]) -> None:
+        self.wire, self.workerinput = wire, workerinput
+        self.reports: List[pytest.TestReport] = []
+        self.failed_to_collect = False
+        self.leftover = ""  # what a teardown said whose test had its result already
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.workerinput = self.workerinput  # type: ignore[attr-defined]
+        config.slaveinput = self.workerinput  # type: ignore[attr-defined]
+        config.workeroutput = {}  # type: ignore[attr-defined]
+        if not config.pluginmanager.hasplugin("xdist"):
+            config.pluginmanager.register(Fixtures(), "txgate-fixtures")
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            self.failed_to_collect = True
+            self.wire.show(1, "%s: %s\n" % (report.nodeid or ".", report.longreprtext))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.reports.append(report)
+
+    def pytest_internalerror(self, excrepr: Any) -> None:
+        self.wire.show(1, "%s\n" % excrepr)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        if self.failed_to_collect and not session.config.option.continue_on_collection_errors:
+            raise session.Interrupted("not everything could be collected")
+        items: Dict[str, pytest.Item] = {}
+        for item in session.items:
+            items.setdefault(item.nodeid, item)
+        self.serve(session, items)
+        return True
+
+    def serve(self, session: pytest.Session, items: Dict[str, pytest.Item]) -> None:
+        queue: List[str] = []
+        last: Optional[pytest.Item] = None
+        for name in self.commands(queue, items):
+            item = items.get(name)
+            if item is None:
+                self.wire.say("result", name, "error", "0", "there is no such test here")
+                continue
+            self.tear_down(session, last, item)
+            following = items.get(queue[0]) if queue else None
+            self.run(item, following)
+            last = item
+        session._setupstate.teardown_exact(None)  # type: ignore[attr-defined]
+
+    def commands(self, queue: List[str], items: Dict[str, pytest.Item]) -> Iterator[str]:
+        """Names to run, one after the other; what waits behind them stands in the queue."""
+        while True:
+            message = self.wire.next(wait=not queue)
+            while message is not None:
+                if message[0] == "list":
+                    for name in items:
+                        self.wire.say("case", name)
+                    self.wire.say("listed")
+                elif message[0] == "run" and len(message) > 1:
+                    queue.append(message[1])
+                message = self.wire.next(wait=not queue)
+            if not queue:
+                return
+            yield queue.pop(0)
+
+    def tear_down(self, session: pytest.Session, last: Optional[pytest.Item],
+                  item: pytest.Item) -> None:
+        """What was kept because the next test was not known, and that this one does not use."""
+        if last is None:
+            return
+        try:
+            session._setupstate.teardown_exact(item)  # type: ignore[attr-defined]
+        except Exception as e:
+            self.leftover = "teardown behind %s: %s: %s" % (last.nodeid, type(e).__name__, e)
+
+    def run(self, item: pytest.Item, following: Optional[pytest.Item]) -> None:
+        self.reports = []
+        nextitem: Any = following if following is not None else _Parents(item)
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=nextitem)
+        outcome, reason = judge(self.reports)
+        if self.leftover:
+            outcome, reason = "error", one_line(self.leftover)
+            self.wire.show(0, self.leftover + "\n")
+            self.leftover = ""
+        self.show()
+        duration = sum(r.duration for r in self.reports)
+        fields = ["result", item.nodeid, outcome, str(int(duration * 1e6)), reason]
+        if self.wire.is_unread():
+            self.wire.say(*(fields + ["wait"]))
+            self.wait_for_go()
+        else:
+            self.wire.say(*fields)
+
+    def wait_for_go(self) -> None:
+        held: List[List[str]] = []
+        message = self.wire.next()
+        while message is not None and message[0] != "go":
+            held.append(message)
+            message = self.wire.next()
+        # What came in between is put back in front.
+        back = "".join("\t".join(escape(f) for f in m) + "\n" for m in held)
+        self.wire.held = back.encode("utf-8", "surrogateescape") + self.wire.held
+
+    def show(self) -> None:
+        """What the test wrote, then pytest's account of why it failed."""
+        if self.reports:
+            last = self.reports[-1]
+            for title, text in last.sections:
+                self.wire.show(1 if "stderr" in title else 0,
+                               text if text.endswith("\n") else text + "\n")
+        for report in self.reports:
+            if report.failed:
+                head = "" if report.when == "call" else "at %s of %s\n" % (report.when,
+                                                                           report.nodeid)
+                self.wire.show(0, "%s%s\n" % (head, report.longreprtext))
+
+
+class Fixtures:
+    """pytest-xdist's fixtures, where it is not installed."""
+
+    @pytest.fixture(scope="session")
+    def worker_id(self, request: pytest.FixtureRequest) -> str:
+        return request.config.workerinput["workerid"]  # type: ignore[attr-defined]
+
+    @pytest.fixture(scope="session")
+    def testrun_uid(self, request: pytest.FixtureRequest) -> str:
+        return request.config.workerinput["testrunuid"]  # type: ignore[attr-defined]
+
+
+def main(args: Optional[List[str]] = None) -> int:
+    args = sys.argv[1:] if args is None else args
+    where = os.environ.pop("TXGATE_HARNESS", None)
+    if where is None:
+        return int(pytest.main(args))
+    commands, answers = (int(n) for n in where.split(","))
+    for fd in (commands, answers):
+        os.set_inheritable(fd, False)  # they are not for what tests start
+    wire = Wire(commands, answers, (os.dup(1), os.dup(2)))
+    hello = wire.next()
+    if hello is None or hello[:2] != ["hello", VERSION]:
+        wire.show(1, "txgate.harness: expected hello of version %s, got %s\n" % (VERSION, hello))
+        return 1
+    workerinput = json.loads(hello[2])
+    wire.say("ready", VERSION, "ahead")
+    # pytest's own terminal report is nobody's: txgate has one for all gateways.
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    status = int(pytest.main(args, plugins=[Harness(wire, workerinput)]))
+    # Nothing to run here is no fault; neither is a test that failed: the worker was told.
+    return 0 if status in (0, 1, 5) else status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
