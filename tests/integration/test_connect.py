@@ -166,13 +166,13 @@ def test_what_is_for_the_host_is_not_done_here(runner, shows):
 import execnet
 try:
     execnet.makegateway("popen//python=%s connect imx6-a//env:A=B")
-except execnet.RemoteError as e:
-    print("refused:", e)
+except (execnet.RemoteError, OSError) as e:  # whichever of the two comes first
+    print(e)
 execnet.default_group.terminate(5)
 """ % runner.txgate], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=str(runner.cwd),
                          timeout=30, env=dict(os.environ, **{processes.MARK: runner.mark}),
                          universal_newlines=True).stdout
-    assert "refused: chdir=, nice= and env: would be for this machine" in out, out
+    assert "chdir=, nice= and env: would be for this machine" in out, out
 
 
 def raw(runner, spec, text, timeout=30):
