@@ -47,22 +47,27 @@ __attribute__((format(printf, 2, 3))) static void tell(struct login *l, const ch
         rc = call;                                                                                 \
     while (rc == SSH_AUTH_AGAIN && go_on(l))
 
+static bool is_over(struct login *l)
+{
+    if (l->ended || ssh_is_connected(l->session))
+        return l->ended;
+    const char *error = ssh_get_error(l->session);
+    bool many = strstr(error, "Too many authentication failures") != NULL;
+    l->ended = true;
+    txg_err_set(l->err, TXG_E_PROTO, "%s%s%s%s", error, txg_buf_len(&l->story) ? "; tried: " : "",
+                txg_buf_cstr(&l->story),
+                many ? "; offer fewer keys: ssh=-i FILE -o IdentitiesOnly=yes HOST" : "");
+    return true;
+}
+
 static bool go_on(struct login *l)
 {
+    if (is_over(l))
+        return false;
     if (txg_ssh_session_wait(l->t, l->session, l->fd, l->err) == 0)
         return true;
     l->ended = true;
     return false;
-}
-
-static bool is_over(struct login *l)
-{
-    if (!l->ended && !ssh_is_connected(l->session)) {
-        l->ended = true;
-        txg_err_set(l->err, TXG_E_PROTO, "%s%s%s", ssh_get_error(l->session),
-                    txg_buf_len(&l->story) ? "; tried: " : "", txg_buf_cstr(&l->story));
-    }
-    return l->ended;
 }
 
 /* A close-on-exec connection to the agent; libssh's own would be inherited by local workers. */

@@ -229,7 +229,8 @@ static int accept_key(const struct known *k, struct txg_err *err)
 static int judge(const struct txg_ssh_hostkey *h, const struct known *k, struct txg_err *err)
 {
     const char *type = ssh_key_type_to_char(ssh_key_type(k->key));
-    const char *alias = h->config->alias;
+    const struct txg_ssh_config *c = h->config;
+    bool usual = strcmp(c->port, "22") == 0;
     TXG_AUTOFREE char *fingerprint = fingerprint_of(k->key);
     if (k->revoked)
         return txg_err_set(err, TXG_E_USAGE,
@@ -256,10 +257,11 @@ static int judge(const struct txg_ssh_hostkey *h, const struct known *k, struct 
     return txg_err_set(err, TXG_E_USAGE,
                        "the key of %s is not known: %s (%s)%s. If that is the host's (there: "
                        "ssh-keygen -lf on its key file), accept it with --accept-new-host-keys or "
-                       "with: ssh %s; or pin it in the fleet: host_key: %s",
+                       "with: ssh %s%s%s%s@%s; or pin it in the fleet: host_key: %s",
                        k->name, fingerprint, type,
-                       k->has_authority ? "; @cert-authority lines do not count here" : "", alias,
-                       fingerprint);
+                       k->has_authority ? "; @cert-authority lines do not count here" : "",
+                       usual ? "" : "-p ", usual ? "" : c->port, usual ? "" : " ", c->user,
+                       c->alias, fingerprint);
 }
 
 int txg_ssh_hostkey_check(const struct txg_ssh_hostkey *h, ssh_session session, struct txg_err *err)

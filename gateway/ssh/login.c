@@ -78,6 +78,7 @@ static int jump(struct txg_ssh_try *t, const struct hop *hop, struct way *way, s
     struct hop by = {.login = hop->login};
     if (host[0] == '-' || host[0] == '\0' || strpbrk(host, " \t"))
         return txg_err_set(err, TXG_E_USAGE, "jump host '%s': expected [user@]host[:port]", host);
+    txg_ssh_try_at(t, "configure", "reading what is said about %s", host);
     int rc = txg_ssh_config_read(host, hop->config.file, &by.config, err);
     if (rc == 0 && before) {
         free(by.config.jump);
@@ -95,6 +96,7 @@ static int go_via(struct txg_ssh_try *t, const struct hop *hop, struct way *way,
 {
     const struct txg_ssh_login *login = hop->through;
     struct hop by = {.login = login, .through = login->through, .pin = login->pin};
+    txg_ssh_try_at(t, "configure", "reading what is said about %s", login->target);
     int rc = txg_ssh_config_read(login->target, login->ssh_config, &by.config, err);
     if (rc == 0) {
         rc = go_through(t, &by, hop, way, err);
@@ -229,7 +231,7 @@ int txg_ssh_login(struct txg_ssh_try *t, const struct txg_ssh_login *login, cons
 {
     struct hop hop = {.login = login, .through = login->through, .pin = login->pin};
     *out = (struct txg_ssh_link){0};
-    txg_ssh_try_at(t, "connect", "reading ssh's configuration");
+    txg_ssh_try_at(t, "configure", "reading ssh's configuration");
     if (txg_ssh_config_read(login->target, login->ssh_config, &hop.config, err) != 0)
         return -1;
     txg_strv_copy(ignored, &hop.config.ignored);

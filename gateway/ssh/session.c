@@ -19,6 +19,8 @@
 
 int txg_ssh_session_wait(struct txg_ssh_try *t, ssh_session session, int fd, struct txg_err *err)
 {
+    if (!ssh_is_connected(session)) /* libssh may go on answering SSH_AGAIN all the same */
+        return txg_err_set(err, TXG_E_PROTO, "%s", ssh_get_error(session));
     bool writes = ssh_get_poll_flags(session) & SSH_WRITE_PENDING;
     return txg_ssh_try_wait(t, fd, (short)(writes ? POLLIN | POLLOUT : POLLIN), 0, err);
 }
@@ -100,6 +102,9 @@ static int no_greeting(struct txg_ssh_try *t, const struct txg_ssh_link *link, c
     ssize_t n = recv(link->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     bool closed = n == 0 || (n < 0 && errno != EAGAIN);
     t->turned_away = closed && !ssh_get_serverbanner(link->session) && turns_away(g);
+    if (g->len <= 0 && closed)
+        return txg_err_set(err, TXG_E_PROTO, "%s: the connection was closed without a greeting",
+                           where);
     if (g->len <= 0 || memmem(g->text, (size_t)g->len, "SSH-", 4))
         return txg_err_set(err, TXG_E_PROTO, "%s: %s", where, ssh_get_error(link->session));
     struct txg_buf quote = {0};
@@ -132,6 +137,7 @@ static int shake_hands(struct txg_ssh_try *t, const struct txg_ssh_link *link, c
 int txg_ssh_session_open(struct txg_ssh_try *t, const struct txg_ssh_hostkey *hostkey, int fd,
                          const char *where, struct txg_ssh_link *out, struct txg_err *err)
 {
+    txg_ssh_try_at(t, "configure", "making ssh's configuration hold for %s", where);
     struct txg_ssh_link link = {.fd = fd, .session = ssh_new()};
     if (!link.session)
         txg_oom();

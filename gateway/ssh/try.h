@@ -15,11 +15,11 @@
 
 struct txg_ssh_try {
     pthread_mutex_t lock; /* of step and doing */
-    const char *step;     /* "resolve", "connect", "host key", "authenticate", "start" */
-    char doing[256];      /* "waiting for the greeting of 10.0.0.1 port 22" */
-    int cancel;           /* eventfd: readable once nobody wants the outcome */
-    int64_t deadline;     /* microseconds of txg_ssh_now() */
-    bool turned_away;     /* the host hung up before its greeting; the thread's own */
+    const char *step; /* "configure", "resolve", "connect", "host key", "authenticate", "start" */
+    char doing[256];  /* "waiting for the greeting of 10.0.0.1 port 22" */
+    int cancel;       /* eventfd: readable once nobody wants the outcome */
+    int64_t deadline; /* microseconds of txg_ssh_now() */
+    bool turned_away; /* the host hung up before its greeting; the thread's own */
 };
 
 /* -1: no descriptor is left. */

@@ -25,7 +25,6 @@ static const struct {
     {"probe", "check that a login there gets a plain POSIX shell; try it by hand: ssh HOST sh"},
     {"upload", "make room, or name a directory that may be written and run from in TXGATE_DIR"},
     {"hello", "check worker= and arch=; the same version of txgate must stand on both sides"},
-    {"start", "run that program by hand"},
 };
 
 static char *show_time(int64_t us)

@@ -12,6 +12,7 @@
 #include "src/base/str.h"
 
 #define ROUND_TRIPS 3
+#define TEXT_MAX    2048 /* bytes of a peer's words */
 
 struct survey {
     struct txg_survey *out;
@@ -44,7 +45,7 @@ static int64_t wall_us(void)
 static char *printable(struct txg_span text)
 {
     struct txg_buf out = {0};
-    txg_words_quote(&out, text.data, text.len < 256 ? text.len : 256);
+    txg_words_quote(&out, text.data, text.len < TEXT_MAX ? text.len : TEXT_MAX);
     return txg_buf_take_cstr(&out);
 }
 

@@ -528,7 +528,7 @@ def test_host_key_alias_and_two_files(link, server, client):
 
 def test_missing_ssh_config(link, server):
     done = link.run(server.spec + "//ssh_config=/nowhere/config")
-    assert done.end == "connect: /nowhere/config: No such file or directory"
+    assert done.end == "configure: /nowhere/config: No such file or directory"
 
 
 def test_ipv6(link, folder, client, serve):
