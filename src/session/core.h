@@ -30,6 +30,7 @@ struct txg_session {
     size_t counts[TXG_OUTCOMES];
     size_t deselected, collect_errors, failures, gateways_failed;
     long restarts;
+    size_t tried_at;     /* `done` when everyone was dead and started again, or 0 */
     unsigned *stillborn; /* [origin]: its gateways in a row that died before their first test */
     unsigned interrupts;
     bool internal_error, limited; /* limited: --maxfail was reached */

@@ -36,9 +36,12 @@ static void give_back_held(struct txg_session *s, struct txg_node *node)
 /* Is there anything that a new gateway in this one's place could do? */
 static bool has_work_left(const struct txg_session *s, const struct txg_node *node, bool held)
 {
-    if (s->progress == TXG_WAITING || !node->tests)
+    if (s->progress == TXG_WAITING)
         return true;
-    return s->config.dist == TXG_DIST_EACH ? held : txg_deal_has_work(&s->deal, node);
+    if (s->config.dist == TXG_DIST_EACH)
+        return held || !node->tests;
+    return txg_pending_count(&s->deal.pending) > 0 &&
+           (!node->tests || txg_deal_has_work(&s->deal, node));
 }
 
 static bool may_restart(struct txg_session *s, const struct txg_node *node,
@@ -73,6 +76,16 @@ static bool wants_replacement(struct txg_session *s, const struct txg_node *node
     return may && has_work_left(s, node, held) && may_restart(s, node, event);
 }
 
+static void start_in_place_of(struct txg_session *s, const struct txg_node *node,
+                              const struct txg_node *next)
+{
+    s->restarts++;
+    txg_session_report(s, TXG_EVENT_GATEWAY_START, next);
+    struct txg_command *c = txg_session_command(s, TXG_COMMAND_REPLACE);
+    c->gateway = next->info.number;
+    c->replaces = node->info.number;
+}
+
 static void report_down(struct txg_session *s, const struct txg_node *node,
                         const struct txg_node_event *event, bool before_ready, bool replaced)
 {
@@ -83,13 +96,37 @@ static void report_down(struct txg_session *s, const struct txg_node *node,
     e->down.lost = event->down == TXG_DOWN_LOST;
     e->down.before_ready = before_ready;
     e->down.replacement = next ? &next->info : NULL;
-    if (!next)
+    if (next)
+        start_in_place_of(s, node, next);
+}
+
+static bool is_anyone_left(const struct txg_session *s)
+{
+    for (size_t i = 0; i < s->n_nodes; i++)
+        if (s->nodes[i]->state != TXG_NODE_DEAD)
+            return true;
+    return false;
+}
+
+/* Everyone is dead and given up, but tests have run since that was so before: what killed the
+ * gateways may be over, and each spec gets one more. That tests must have run bounds it. */
+static void try_again(struct txg_session *s)
+{
+    size_t known = s->n_nodes;
+    if (s->config.dist == TXG_DIST_EACH || s->done == s->tried_at || is_anyone_left(s))
         return;
-    s->restarts++;
-    txg_session_report(s, TXG_EVENT_GATEWAY_START, next);
-    struct txg_command *c = txg_session_command(s, TXG_COMMAND_REPLACE);
-    c->gateway = next->info.number;
-    c->replaces = node->info.number;
+    for (size_t i = 0; i < known; i++) {
+        const struct txg_node *node = s->nodes[i];
+        bool last = true;
+        for (size_t k = i + 1; k < known; k++)
+            last = last && s->nodes[k]->origin != node->origin;
+        bool may = s->config.max_restarts < 0 || s->restarts < s->config.max_restarts;
+        if (!last || !may || !has_work_left(s, node, false))
+            continue;
+        s->tried_at = s->done;
+        s->stillborn[node->origin] = STILLBORN - 1;
+        start_in_place_of(s, node, txg_session_add_node(s, node->origin, &node->info));
+    }
 }
 
 void txg_session_down(struct txg_session *s, struct txg_node *node,
@@ -118,5 +155,7 @@ void txg_session_down(struct txg_session *s, struct txg_node *node,
     report_down(s, node, event, before_ready, replaced);
     if (s->progress == TXG_WAITING && s->config.require_all && !replaced)
         txg_session_stop(s, txg_session_format(s, "gateway %s could not start", node->id));
+    if (s->progress == TXG_DEALING && !replaced)
+        try_again(s);
     txg_session_maybe_begin(s);
 }

@@ -402,7 +402,12 @@ static void restarts_are_limited(void)
     drive_down(&d, 3, TXG_DOWN_NOT_STARTED); /* three that never lived: no fourth */
     expect(&d,
            "warning gw3: 3 gateways in a row on 'popen' died before their first test: no other is "
-           "started; the last one: why; down gw3; - b not run (no gateway was left to run it); "
+           "started; the last one: why; down gw3; replace gw3 by gw4");
+    /* with nobody left one more is tried, once: a test had run since the beginning */
+    drive_down(&d, 4, TXG_DOWN_NOT_STARTED);
+    expect(&d,
+           "warning gw4: 3 gateways in a row on 'popen' died before their first test: no other is "
+           "started; the last one: why; down gw4; - b not run (no gateway was left to run it); "
            "finish 1");
     drive_release(&d);
 }
