@@ -24,7 +24,7 @@ struct txg_bootstrap {
     struct txg_build build;
     struct txg_buf refused; /* folders that could not hold the worker, and why */
     int64_t folder;         /* number of the last one tried */
-    bool uploaded;
+    size_t uploaded;        /* bytes */
 };
 
 /* What every line may use. h prints the hash of a file in front; ok: a folder that is ours alone,
@@ -172,7 +172,7 @@ static int take_answer(struct txg_bootstrap *b, char *answer, struct txg_err *er
                            txg_buf_cstr(&b->refused));
     if (b->state == OPEN && strcmp(answer, "go") == 0) {
         b->state = PUT;
-        b->uploaded = true;
+        b->uploaded += txg_buf_len(&b->build.bytes);
         txg_buf_append(&b->out, txg_buf_data(&b->build.bytes), txg_buf_len(&b->build.bytes));
         return 0;
     }
@@ -263,7 +263,7 @@ const char *txg_bootstrap_step(const struct txg_bootstrap *b)
     return steps[b->state];
 }
 
-bool txg_bootstrap_has_uploaded(const struct txg_bootstrap *b)
+size_t txg_bootstrap_uploaded(const struct txg_bootstrap *b)
 {
     return b->uploaded;
 }

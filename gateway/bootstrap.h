@@ -48,7 +48,7 @@ void txg_bootstrap_sent(struct txg_bootstrap *b, size_t len);
 /* What it is at, for errors: "probe", "upload", "start" or "hello". */
 const char *txg_bootstrap_step(const struct txg_bootstrap *b);
 
-/* The worker was taken to the host, not found there. */
-bool txg_bootstrap_has_uploaded(const struct txg_bootstrap *b);
+/* Bytes of worker that were taken to the host; 0: it was found there. */
+size_t txg_bootstrap_uploaded(const struct txg_bootstrap *b);
 
 #endif

@@ -163,6 +163,16 @@ static bool is_from_worker(enum txg_msg_type type)
     return type >= TXG_MSG_WORKERREADY && type <= TXG_MSG_WORKERFINISHED;
 }
 
+/* For who wants to know what a run has sent: nothing, the second time. */
+static void tell_sent(struct txg_gateways *set, const struct txg_host *h, const char *what,
+                      int64_t bytes)
+{
+    char text[128];
+    snprintf(text, sizeof text, "%s: %lld bytes sent", what, (long long)bytes);
+    if (!set->closing)
+        set->config.on_log(set->config.user, txg_host_spec(h)->text, "info", text);
+}
+
 static void on_message(void *user, struct txg_host *h, uint32_t channel, const struct txg_msg *msg)
 {
     struct txg_gateways *set = user;
@@ -179,6 +189,8 @@ static void on_message(void *user, struct txg_host *h, uint32_t channel, const s
     struct txg_sync *s = find_sync(set, h, channel);
     if (s) {
         txg_sync_take(s, msg, now_us());
+        if (txg_sync_state(s) == TXG_SYNC_DONE)
+            tell_sent(set, h, "files", txg_sync_sent(s));
         open_all(set, h);
         return;
     }
@@ -363,9 +375,12 @@ static void open_all(struct txg_gateways *set, struct txg_host *h)
             open_when_ready(set, &set->items[i]);
 }
 
-static void on_up(void *user, struct txg_host *h, const struct txg_msg_hello *hello, bool uploaded)
+static void on_up(void *user, struct txg_host *h, const struct txg_msg_hello *hello,
+                  size_t uploaded)
 {
-    (void)hello, (void)uploaded;
+    (void)hello;
+    if (txg_host_is_shell(h))
+        tell_sent(user, h, "worker", (int64_t)uploaded);
     open_all(user, h);
 }
 

@@ -36,7 +36,7 @@ struct txg_host {
     const char *step;                /* the one that `began` */
     char *arch;                      /* owned; from hello */
     char token[33];
-    bool uploaded;
+    size_t uploaded;    /* bytes of worker */
     uv_prepare_t flush; /* writes what the turn of the loop has queued */
     uv_timer_t watch;
     int64_t began, heard, watched; /* microseconds */
@@ -241,7 +241,7 @@ static void on_read(struct txg_transport *t, const void *data, size_t len)
         return;
     txg_mux_feed(&h->mux, data, len);
     if (h->bootstrap)
-        h->uploaded = txg_bootstrap_has_uploaded(h->bootstrap);
+        h->uploaded = txg_bootstrap_uploaded(h->bootstrap);
     txg_bootstrap_free(h->bootstrap);
     h->bootstrap = NULL;
     while ((h->state == GREETING || h->state == UP) &&

@@ -27,8 +27,10 @@ struct txg_host_config {
     void *user;
     /* A decoded message; `channel` 0: of the agent. Messages of liveness stay inside. */
     void (*on_message)(void *user, struct txg_host *h, uint32_t channel, const struct txg_msg *msg);
-    /* Its agent said hello; NULL: not wanted. `uploaded`: its worker was taken there just now. */
-    void (*on_up)(void *user, struct txg_host *h, const struct txg_msg_hello *hello, bool uploaded);
+    /* Its agent said hello; NULL: not wanted. `uploaded`: bytes of its worker that were taken there
+     * just now. */
+    void (*on_up)(void *user, struct txg_host *h, const struct txg_msg_hello *hello,
+                  size_t uploaded);
     /* A frame of a raw channel. False: the channel is a worker's. NULL: all are. */
     bool (*on_bytes)(void *user, struct txg_host *h, uint32_t channel, struct txg_span bytes);
     /* A frame of a worker that is not in the protocol. */

@@ -28,7 +28,8 @@ struct txg_sync {
     size_t n_needed, range;
     int64_t file; /* index of the one that is sent, from needed[range].first on */
     int fd;
-    int64_t sent; /* bytes of it */
+    int64_t sent;  /* bytes of it */
+    int64_t total; /* bytes of all */
 };
 
 static void send_message(struct txg_sync *s, const struct txg_msg *msg)
@@ -179,6 +180,7 @@ bool txg_sync_pump(struct txg_sync *s, int64_t now)
     send_message(s, &msg);
     s->moved = now;
     s->sent += n;
+    s->total += n;
     if (s->sent == f->size)
         next_file(s);
     return true;
@@ -202,6 +204,11 @@ const char *txg_sync_reason(const struct txg_sync *s)
 int64_t txg_sync_moved(const struct txg_sync *s)
 {
     return s->moved;
+}
+
+int64_t txg_sync_sent(const struct txg_sync *s)
+{
+    return s->total;
 }
 
 struct txg_host *txg_sync_host(const struct txg_sync *s)

@@ -105,7 +105,7 @@ static const struct definition {
     {OPT_JUNITXML, TXG_FOR_RUN, 0, "junitxml", "FILE", "write a JUnit report"},
     {OPT_JSONL, TXG_FOR_RUN, 0, "jsonl", "FILE",
      "write every event as a line of JSON; - is stdout"},
-    {OPT_VERBOSE, TXG_FOR_RUN, 'v', "verbose", NULL, "a line per test"},
+    {OPT_VERBOSE, TXG_FOR_RUN, 'v', "verbose", NULL, "a line per test, what was sent to hosts"},
     {OPT_QUIET, TXG_FOR_RUN, 'q', "quiet", NULL, "less output"},
     {OPT_TB, TXG_FOR_RUN, 0, "tb", "STYLE",
      "of a failure: long (all that was kept), short, line, no"},

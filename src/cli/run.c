@@ -166,7 +166,8 @@ static void on_log(void *user, const char *host, const char *level, const char *
     if (strcmp(level, "debug") == 0)
         return;
     TXG_AUTOFREE char *line = txg_xasprintf("%s: %s", host, text);
-    report(r, &(struct txg_event){.type = TXG_EVENT_WARNING,
+    bool info = strcmp(level, "info") == 0;
+    report(r, &(struct txg_event){.type = info ? TXG_EVENT_NOTE : TXG_EVENT_WARNING,
                                   .time = now_us() - r->began,
                                   .message.text = txg_span_cstr(line)});
 }

@@ -63,14 +63,15 @@ static void send_probe(struct visit *v)
     txg_host_send(v->host, 0, &msg);
 }
 
-static void on_up(void *user, struct txg_host *h, const struct txg_msg_hello *hello, bool uploaded)
+static void on_up(void *user, struct txg_host *h, const struct txg_msg_hello *hello,
+                  size_t uploaded)
 {
     struct visit *v = user;
     struct txg_survey_host *f = found(v);
     (void)h;
     f->arch = printable(hello->arch);
     f->kernel = printable(hello->kernel);
-    f->uploaded = uploaded;
+    f->uploaded = uploaded > 0;
     send_probe(v);
 }
 

@@ -26,6 +26,7 @@ static const char *const names[] = {
     [TXG_EVENT_TEST_OUTPUT] = "test_output",
     [TXG_EVENT_TEST_FINISH] = "test_finish",
     [TXG_EVENT_WARNING] = "warning",
+    [TXG_EVENT_NOTE] = "note",
     [TXG_EVENT_INTERNAL_ERROR] = "internal_error",
     [TXG_EVENT_STOPPING] = "stopping",
     [TXG_EVENT_RUN_FINISH] = "run_finish",
@@ -141,6 +142,7 @@ static void put_fields(struct txg_buf *out, const struct txg_event *e)
         txg_json_string(out, "text", e->message.text);
         break;
     case TXG_EVENT_WARNING:
+    case TXG_EVENT_NOTE:
     case TXG_EVENT_INTERNAL_ERROR:
     case TXG_EVENT_STOPPING:
         txg_json_string(out, "text", e->message.text);

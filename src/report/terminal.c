@@ -140,6 +140,10 @@ static void terminal_event(struct txg_reporter *r, const struct txg_event *event
     case TXG_EVENT_WARNING:
         txg_summary_warning(t, event);
         break;
+    case TXG_EVENT_NOTE:
+        if (t->options.verbosity > 0)
+            tell_now(t, event, "");
+        break;
     case TXG_EVENT_INTERNAL_ERROR:
         tell_now(t, event, "INTERNALERROR> ");
         break;

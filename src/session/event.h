@@ -35,6 +35,7 @@ enum txg_event_type {
     TXG_EVENT_TEST_OUTPUT,       /* gateway, test, output: before its TEST_FINISH */
     TXG_EVENT_TEST_FINISH,       /* gateway (NULL when nobody ran it), test, result */
     TXG_EVENT_WARNING,           /* gateway or NULL, text */
+    TXG_EVENT_NOTE,              /* text: a detail for who asks for more (-v) */
     TXG_EVENT_INTERNAL_ERROR,    /* gateway or NULL, text */
     TXG_EVENT_STOPPING,          /* text: "stopping after 1 failures", "interrupted" */
     TXG_EVENT_RUN_FINISH         /* finish */
@@ -105,7 +106,7 @@ struct txg_event {
         struct txg_event_result result;
         struct {
             struct txg_span text;
-        } message; /* COLLECT_ERROR (test.nodeid too), WARNING, INTERNAL_ERROR, STOPPING */
+        } message; /* COLLECT_ERROR (test.nodeid too), WARNING, NOTE, INTERNAL_ERROR, STOPPING */
         struct {
             size_t outcomes[TXG_OUTCOMES];
             size_t collect_errors;

@@ -46,15 +46,16 @@ def wrapper(tmp_path, name, text):
 
 def test_taken_once_and_found_again(txgate, script, cache):
     env = {"TXGATE_DIR": str(cache)}
-    first = run(txgate, script, "env", env=env)
+    first = run(txgate, script, "env", "-v", env=env)
     assert first.code == 0 and "1 passed" in first.out, first
     [name] = files(cache)
     worker = private(cache) / name
     assert name.startswith("worker-") and len(name) == 7 + 64
     assert stat.S_IMODE(private(cache).stat().st_mode) == 0o700
     before = worker.stat()
-    second = run(txgate, script, "env", env=env)
-    assert second.code == 0, second
+    assert ": worker: %d bytes sent\n" % before.st_size in first.out, first
+    second = run(txgate, script, "env", "-v", env=env)
+    assert second.code == 0 and ": worker: 0 bytes sent\n" in second.out, second
     assert files(cache) == [name]
     assert (worker.stat().st_ino, worker.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 

@@ -47,8 +47,12 @@ def test_only_what_is_missing_travels(over, cache, tmp_path, script):
     (tmp_path / "data/deep/secret").chmod(0o640)
     (tmp_path / "data/empty").write_text("")
     (tmp_path / "data/link").symlink_to("deep/text")
-    result = over("--rsyncdir", "data", "t/reads", "t/other")
+    result = over("--rsyncdir", "data", "t/reads", "t/other", "-v")
     assert result.code == 0 and "2 passed" in result.out, result
+    size = sum(os.path.getsize(tmp_path / p) for p in ("t/reads", "t/other", "data/deep/text",
+                                                        "data/deep/secret"))
+    assert "exec=env: files: %d bytes sent\n" % size in result.out, result
+    assert "files: 0 bytes sent\n" in over("--rsyncdir", "data", "t/reads", "t/other", "-v").out
     there = root(cache)
     assert tree(there) == ["data/deep/secret", "data/deep/text", "data/empty", "data/link", "t/other",
                            "t/reads"]

@@ -73,6 +73,7 @@ static void say_event(struct drive *d, const struct txg_event *e)
         txg_buf_printf(&b, "output %s %.*s", id, TXG_FMT(e->test.nodeid));
         break;
     case TXG_EVENT_WARNING:
+    case TXG_EVENT_NOTE:
     case TXG_EVENT_INTERNAL_ERROR:
     case TXG_EVENT_COLLECT_ERROR:
         txg_buf_printf(&b, "%s %s: %.*s",

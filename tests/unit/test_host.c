@@ -69,7 +69,8 @@ static void on_lost(void *user, struct txg_host *h, bool was_up, const char *tex
     say(user, line);
 }
 
-static void on_up(void *user, struct txg_host *h, const struct txg_msg_hello *hello, bool uploaded)
+static void on_up(void *user, struct txg_host *h, const struct txg_msg_hello *hello,
+                  size_t uploaded)
 {
     CU_ASSERT_STRING_EQUAL(txg_host_arch(h), "");
     CU_ASSERT_EQUAL(hello->protocol, TXG_PROTOCOL);
