@@ -27,57 +27,63 @@ struct txg_bootstrap {
     size_t uploaded;        /* bytes */
 };
 
-/* What every line may use. h prints the hash of a file in front; ok: a folder that is ours alone,
- * not a link that somebody planted. The folders are tried in this order. */
+/* Names begin with '_': a variable that the login shell has exported would reach the tests with our
+ * value. What every line may use: _h prints the hash of a file in front; _ok: a folder that is ours
+ * alone, not a link that somebody planted. The folders are tried in this order: a home outlives a
+ * login, XDG_RUNTIME_DIR does not. */
 static const char prelude[] =
-    "u=$(id -u); "
-    "h(){ if command -v sha256sum >/dev/null 2>&1; then sha256sum <\"$1\"; "
-    "else $m \"$1\" --hash </dev/null; fi 2>/dev/null; }; "
-    "ok(){ [ -d \"$1\" ] && [ ! -L \"$1\" ] && [ -O \"$1\" ]; }; "
-    "set -- \"$TXGATE_DIR\" \"$XDG_RUNTIME_DIR\" \"${HOME:+$HOME/.cache}\" /var/tmp /tmp "
+    "_h(){ if command -v sha256sum >/dev/null 2>&1; then sha256sum <\"$1\"; "
+    "else $_m \"$1\" --hash </dev/null; fi 2>/dev/null; }; "
+    "_ok(){ [ -d \"$1\" ] && [ ! -L \"$1\" ] && [ -O \"$1\" ]; }; "
+    "set -- \"$TXGATE_DIR\" \"${HOME:+$HOME/.cache}\" /var/tmp /tmp \"$XDG_RUNTIME_DIR\" "
     "/dev/shm; ";
 
 /* \377\200 comes back as two bytes of eight bits, or the stream is not one to send frames on. */
 static const char probe[] =
-    "printf '\\nTXG %s probe %%s %%s \\377\\200\\n' \"$(uname -m)\" \"$(id -u)\"\n";
+    "_u=$(id -u 2>/dev/null); _m=$(uname -m 2>/dev/null); "
+    "printf '\\nTXG %s probe %%s %%s \\377\\200\\n' \"${_m:--}\" \"${_u:--}\"\n";
 
 /* A worker of this hash that is a file of ours in a folder of ours: run it. */
 static const char find[] =
-    "for d; do p=$d/txgate-$u; f=$p/worker-$H; "
-    "if [ -n \"$d\" ] && ok \"$p\" && [ -f \"$f\" ] && [ ! -L \"$f\" ] && [ -O \"$f\" ]; then "
-    "case $(h \"$f\") in $H*) $m \"$f\" --version </dev/null >/dev/null 2>&1 && "
-    "exec $m \"$f\" --token $T;; esac; fi; done; "
-    "printf '\\nTXG %s need\\n' $T\n";
+    "for _d; do _p=$_d/txgate-$_u; _f=$_p/worker-$_H; "
+    "if [ -n \"$_d\" ] && _ok \"$_p\" && [ -f \"$_f\" ] && [ ! -L \"$_f\" ] && [ -O \"$_f\" ]; "
+    "then case $(_h \"$_f\") in $_H*) $_m \"$_f\" --version </dev/null >/dev/null 2>&1 && "
+    "exec $_m \"$_f\" --token $_T;; esac; fi; done; "
+    "printf '\\nTXG %s need\\n' $_T\n";
 
-/* $TXGATE_DIR and ~/.cache may be made, the others are there or are not for us. The next folder
- * that is ours, can be written and lets a program run. A file name there is made by one shell alone
- * (noclobber); what dead ones left is removed. */
+/* $TXGATE_DIR and ~/.cache may be made (but no home), the others are there or are not for us; one
+ * where anybody may rename our folder (no sticky bit) is not. The next folder that is ours, can be
+ * written and lets a program run. The file has a name of this bootstrap alone: hosts may have one
+ * home, so no pid tells whose it is. What was left by a shell that was killed goes a day later. */
 static const char place[] =
-    "t=; trap '[ -z \"$t\" ] || rm -f \"$t\"' 0; trap 'exit 1' 1 2 13 15; i=0; "
-    "for d; do i=$((i+1)); [ $i -gt $n ] && [ -n \"$d\" ] || continue; p=$d/txgate-$u; "
-    "e=$(umask 077; { case $i in 1|3) mkdir -p \"$p\";; *) [ -d \"$p\" ] || mkdir \"$p\";; esac; } "
-    "2>&1); "
-    "if ! ok \"$p\"; then e=${e:-not a folder of ours}; "
-    "else for o in \"$p\"/.up.*; do [ -f \"$o\" ] && ! kill -0 ${o##*.} 2>/dev/null && rm -f "
-    "\"$o\"; done; "
-    "t=$p/.up.$$; e=$( (umask 077; set -C; printf '#!/bin/sh\\nexit 0\\n' >\"$t\") 2>&1 ) && "
-    "e=$(chmod 700 \"$t\" 2>&1) && e=$(\"$t\" 2>&1) && e=$( (: >\"$t\") 2>&1) && "
-    "{ printf '\\nTXG %s put %s %s\\n' $T $i \"$p\"; n=-1; break; }; "
-    "rm -f \"$t\"; t=; fi; "
-    "printf '\\nTXG %s no %s %s\\n' $T \"$p:\" \"$(printf %s \"$e\" | tr '\\n' ' ')\"; done; "
-    "[ $n = -1 ] || printf '\\nTXG %s none\\n' $T\n";
+    "_t=; trap '[ -z \"$_t\" ] || rm -f \"$_t\"' 0; trap 'exit 1' 1 2 13 15; _i=0; "
+    "for _d; do _i=$((_i+1)); [ $_i -gt $_n ] && [ -n \"$_d\" ] || continue; _p=$_d/txgate-$_u; "
+    "_w=; case $_i in 3|4|6) _w=$(ls -ldL \"$_d\" 2>/dev/null);; esac; "
+    "case $_w in d???????w[!tT]*) _e=\"anybody may rename what is in $_d (chmod +t)\";; "
+    "*) _e=$(umask 077; { case $_i in 2) [ -d \"$HOME\" ] || ls -d \"$HOME\";; esac && "
+    "case $_i in 1|2) mkdir -p \"$_p\";; *) [ -d \"$_p\" ] || mkdir \"$_p\";; esac; } 2>&1); "
+    "if ! _ok \"$_p\"; then _e=${_e:-not a folder of ours}; "
+    "else find \"$_p\" -name '.up.*' -mtime +0 -exec rm -f {} \\; >/dev/null 2>&1 </dev/null; "
+    "_t=$_p/.up.$_T; "
+    "_e=$( (umask 077; set -C; printf '#!/bin/sh\\nexit 0\\n' >\"$_t\") 2>&1 ) && "
+    "_e=$(chmod 700 \"$_t\" 2>&1) && _e=$(\"$_t\" 2>&1 </dev/null) && _e=$( (: >\"$_t\") 2>&1) && "
+    "{ printf '\\nTXG %s put %s %s\\n' $_T $_i \"$_p\"; _n=-1; break; }; "
+    "rm -f \"$_t\"; _t=; rmdir \"$_p\" 2>/dev/null; fi;; esac; "
+    "printf '\\nTXG %s no %s %s\\n' $_T \"$_p:\" \"$(printf %s \"$_e\" | tr '\\n' ' ')\"; done; "
+    "[ $_n = -1 ] || printf '\\nTXG %s none\\n' $_T\n";
 
-/* Exactly $S bytes are read whatever becomes of them: what was not would be taken for a script. */
+/* Exactly $_S bytes are read whatever becomes of them: what was not would be taken for a script. */
 static const char put[] =
-    "if [ \"$(printf ab | head -c 1 2>/dev/null)\" = a ]; then k=\"head -c $S\"; "
-    "else k=\"dd bs=1 count=$S\"; fi; printf '\\nTXG %s go\\n' $T; "
-    "if e=$($k 2>/dev/null | (cat >>\"$t\"; s=$?; cat >/dev/null; exit $s) 2>&1); then "
-    "chmod 700 \"$t\"; case $(h \"$t\") in "
-    "$H*) if e=$($m \"$t\" --version </dev/null 2>&1 >/dev/null); then "
-    "f=$p/worker-$H; mv -f \"$t\" \"$f\" && t= && exec $m \"$f\" --token $T; fi; "
-    "e=\"the worker does not run there: $e\";; "
-    "*) e='the bytes did not arrive as they were sent';; esac; r=fatal; else r=bad; fi; "
-    "rm -f \"$t\"; t=; printf '\\nTXG %s %s %s\\n' $T $r \"$(printf %s \"$e\" | tr '\\n' ' ')\"\n";
+    "if [ \"$(printf ab | head -c 1 2>/dev/null)\" = a ]; then _k=\"head -c $_S\"; "
+    "else _k=\"dd bs=1 count=$_S\"; fi; printf '\\nTXG %s go\\n' $_T; "
+    "if _e=$($_k 2>/dev/null | (cat >>\"$_t\"; _s=$?; cat >/dev/null; exit $_s) 2>&1); then "
+    "chmod 700 \"$_t\"; case $(_h \"$_t\") in "
+    "$_H*) if _e=$($_m \"$_t\" --version </dev/null 2>&1 >/dev/null); then "
+    "_f=$_p/worker-$_H; mv -f \"$_t\" \"$_f\" && _t= && exec $_m \"$_f\" --token $_T; fi; "
+    "_e=\"the worker does not run there: $_e\";; "
+    "*) _e='the bytes did not arrive as they were sent';; esac; _r=fatal; else _r=bad; fi; "
+    "rm -f \"$_t\"; _t=; rmdir \"$_p\" 2>/dev/null; "
+    "printf '\\nTXG %s %s %s\\n' $_T $_r \"$(printf %s \"$_e\" | tr '\\n' ' ')\"\n";
 
 static void send_line(struct txg_bootstrap *b, enum state state, const char *line)
 {
@@ -87,7 +93,7 @@ static void send_line(struct txg_bootstrap *b, enum state state, const char *lin
 
 static void append_emulator(struct txg_bootstrap *b)
 {
-    txg_buf_puts(&b->out, "m=");
+    txg_buf_puts(&b->out, "_m=");
     txg_quote_sh(&b->out, b->config.emulator ? b->config.emulator : "");
     txg_buf_puts(&b->out, "; ");
 }
@@ -99,7 +105,7 @@ struct txg_bootstrap *txg_bootstrap_new(const struct txg_bootstrap_config *confi
     b->state = START;
     if (config->shell && config->worker) {
         append_emulator(b);
-        txg_buf_puts(&b->out, "exec $m ");
+        txg_buf_puts(&b->out, "exec $_m ");
         txg_quote_sh(&b->out, config->worker);
         txg_buf_printf(&b->out, " --token %s\n", config->token);
     } else if (config->shell) {
@@ -123,20 +129,23 @@ void txg_bootstrap_free(struct txg_bootstrap *b)
 static int take_probe(struct txg_bootstrap *b, char *answer, struct txg_err *err)
 {
     char machine[65];
-    long uid;
     int bits = 0;
-    if (sscanf(answer, "probe %64s %ld %n", machine, &uid, &bits) != 2 || bits == 0)
+    if (sscanf(answer, "probe %64s %*[-0-9] %n", machine, &bits) != 1 || bits == 0)
         return txg_err_set(err, TXG_E_PROTO,
-                           "expected the answers of `uname -m` and `id -u`: has the host both?");
+                           "`uname -m` and `id -u` there gave no answer that can be read");
     if (strcmp(answer + bits, "\377\200") != 0)
         return txg_err_set(err, TXG_E_PROTO,
                            "the way to the host changes bytes: it must be 8-bit clean and no "
                            "terminal (-T, not -t)");
+    if (strcmp(machine, "-") == 0 && !b->config.arch)
+        return txg_err_set(err, TXG_E_PROTO,
+                           "the host does not tell its architecture (no uname there): give arch=, "
+                           "such as arch=aarch64");
     if (txg_build_load(&b->build, b->config.arch ? b->config.arch : machine, b->config.own_worker,
                        err) != 0)
         return -1;
     append_emulator(b);
-    txg_buf_printf(&b->out, "T=%s; H=%s; S=%zu; n=0; ", b->config.token, b->build.hash,
+    txg_buf_printf(&b->out, "_T=%s; _H=%s; _S=%zu; _n=0; ", b->config.token, b->build.hash,
                    txg_buf_len(&b->build.bytes));
     txg_buf_puts(&b->out, prelude);
     send_line(b, FIND, find);
@@ -178,7 +187,7 @@ static int take_answer(struct txg_bootstrap *b, char *answer, struct txg_err *er
     }
     if (b->state == PUT && txg_has_prefix(answer, "bad ")) {
         refuse_folder(b, answer + 4);
-        txg_buf_printf(&b->out, "n=%ld; ", (long)b->folder);
+        txg_buf_printf(&b->out, "_n=%ld; ", (long)b->folder);
         send_line(b, PLACE, place);
         return 0;
     }
@@ -214,6 +223,28 @@ static bool next_answer(const struct txg_bootstrap *b, char out[ANSWER_MAX], siz
         return true;
     }
     return false;
+}
+
+void txg_bootstrap_describe(const struct txg_bootstrap *b, struct txg_buf *out)
+{
+    size_t len = txg_buf_len(&b->in);
+    const char *said = txg_buf_data(&b->in), *newline = memrchr(said, '\n', len ? len - 1 : 0);
+    if (!b->config.shell || b->state != PROBE)
+        return;
+    if (len == 0)
+        return;
+    /* The last line: what stands there waits for somebody to type. */
+    if (newline) {
+        len -= (size_t)(newline + 1 - said);
+        said = newline + 1;
+    }
+    txg_buf_puts(out, "; it said: ");
+    txg_words_quote(out, said, len < QUOTE_MAX ? len : QUOTE_MAX);
+}
+
+bool txg_bootstrap_is_silent(const struct txg_bootstrap *b)
+{
+    return b->config.shell && b->state == PROBE && txg_buf_len(&b->in) == 0;
 }
 
 static int too_much_noise(const struct txg_bootstrap *b, struct txg_err *err)

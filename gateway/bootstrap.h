@@ -19,6 +19,7 @@
 
 #include <stdbool.h>
 
+#include "src/base/buf.h"
 #include "src/base/err.h"
 #include "src/base/str.h"
 
@@ -47,6 +48,12 @@ void txg_bootstrap_sent(struct txg_bootstrap *b, size_t len);
 
 /* What it is at, for errors: "probe", "upload", "start" or "hello". */
 const char *txg_bootstrap_step(const struct txg_bootstrap *b);
+
+/* Appends what can be said when a shell gives no answer: "; it said: Password: ", or nothing. */
+void txg_bootstrap_describe(const struct txg_bootstrap *b, struct txg_buf *out);
+
+/* Not a byte has come from what should be a shell. */
+bool txg_bootstrap_is_silent(const struct txg_bootstrap *b);
 
 /* Bytes of worker that were taken to the host; 0: it was found there. */
 size_t txg_bootstrap_uploaded(const struct txg_bootstrap *b);

@@ -130,9 +130,13 @@ static void on_watch(uv_timer_t *timer)
         fault(h, "link", text);
         h->ops->kill(h->transport); /* what is silent takes no hint to end */
     } else if (h->state < UP && now - h->began >= h->config.connect_timeout) {
-        snprintf(text, sizeof text, "no answer within %.6g s (--connect-timeout)",
-                 (double)h->config.connect_timeout / 1e6);
-        fault(h, step_of(h), text);
+        struct txg_buf why = {0};
+        txg_buf_printf(&why, "no answer within %.6g s (--connect-timeout)",
+                       (double)h->config.connect_timeout / 1e6);
+        if (h->state == BOOTSTRAPPING && h->bootstrap)
+            txg_bootstrap_describe(h->bootstrap, &why);
+        fault(h, step_of(h), txg_buf_cstr(&why));
+        txg_buf_release(&why);
     }
 }
 
@@ -274,6 +278,9 @@ static void on_end(struct txg_transport *t, const char *step, const char *reason
         bool starting = h->state == BOOTSTRAPPING || h->state == GREETING;
         const char *where = starting ? step_of(h) : step;
         txg_buf_puts(&text, reason);
+        if (starting && !*words && h->bootstrap && txg_bootstrap_is_silent(h->bootstrap))
+            txg_buf_puts(&text, "; nothing came from a shell there: does the command pass its "
+                                "input on (docker exec and kubectl exec need -i)?");
         if (*words) {
             size_t n = strlen(words);
             txg_buf_puts(&text, "; it said: ");

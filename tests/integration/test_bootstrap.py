@@ -2,6 +2,7 @@
 which step failed and why. No half file is ever trusted, none is left."""
 
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -95,6 +96,7 @@ def test_what_lies_in_the_cache_is_not_believed(damage, txgate, script, cache):
         private(cache).symlink_to(cache / "elsewhere")
     if damage in ("truncated", "other"):
         worker.chmod(0o700)
+    (cache / "home").mkdir()
     result = run(txgate, script, "env", env=dict(env, HOME=str(cache / "home")))
     assert result.code == 0 and "owned" not in result.out + result.err, result
     if damage == "folder":
@@ -109,6 +111,7 @@ def test_what_lies_in_the_cache_is_not_believed(damage, txgate, script, cache):
 def test_a_folder_of_somebody_else(txgate, script, cache):
     private(cache).mkdir()
     os.chown(private(cache), 65534, 65534)
+    (cache / "home").mkdir()
     result = run(txgate, script, "env", env={"TXGATE_DIR": str(cache), "HOME": str(cache / "home")})
     assert result.code == 0, result
     assert not files(cache)
@@ -137,6 +140,7 @@ def mounted(tmp_path):
 @pytest.mark.parametrize("options", ["noexec", "size=64k", "ro"])
 def test_the_next_folder_is_taken(options, txgate, script, mounted, tmp_path):
     bad = mounted(options)
+    (tmp_path / "home").mkdir()
     result = run(txgate, script, "env", env={"TXGATE_DIR": str(bad), "HOME": str(tmp_path / "home")})
     assert result.code == 0, result
     assert not files(bad)
@@ -359,3 +363,89 @@ def test_emulator_that_is_not_there(txgate, board, foreign, tmp_path):
     result = txgate("run", "--tx", foreign["aarch64"].replace("qemu-", "no-qemu-"), "build/{arch}/a_test")
     assert result.code == 6 and "the worker does not run there" in result.out, result
     assert "no-qemu-aarch64-static" in result.out, result
+
+
+@root_only
+def test_hosts_with_one_home(txgate, script, cache):
+    """Containers, or the nodes of a cluster: each takes its worker to the same folder at the same
+    time, and no process of one is known to another."""
+    if subprocess.run(["unshare", "-pf", "true"]).returncode:
+        pytest.skip("no pid namespaces here")
+    script("ok", "exit 0")
+    for _ in range(3):
+        result = txgate("run", "--tx", "6*exec=unshare -pf", "--dist", "each", "ok",
+                        env={"TXGATE_DIR": str(cache), "HOME": "/nonexistent"})
+        assert result.code == 0 and "6 passed" in result.out, result
+        assert [n[:7] for n in files(cache) if "files-" not in n] == ["worker-"], files(cache)
+        shutil.rmtree(private(cache))
+
+
+def test_environment_of_tests_is_the_login_shells(txgate, script, cache):
+    """What the bootstrap uses for itself stays as it was in the environment of tests."""
+    names = "T H S n u m d p f t e i k r o s h ok"
+    given = {n: "login " + n for n in names.split()}
+    script("shows", "for n in %s; do eval \"v=\\$$n\"; [ \"$v\" = \"login $n\" ] || "
+           "{ echo \"$n is $v\"; exit 1; }; done" % names.replace("ok", "").replace(" n ", " "))
+    for _ in range(2):
+        result = txgate("run", "--tx", "exec=env//chdir=%s" % txgate.cwd, "shows",
+                        env=dict(given, TXGATE_DIR=str(cache)))
+        assert result.code == 0, result
+
+
+@root_only
+def test_nothing_stays_where_the_worker_did_not(txgate, script, mounted, tmp_path):
+    bad = mounted("noexec")
+    full = mounted("size=64k")
+    (tmp_path / "home").mkdir()
+    result = run(txgate, script, "env", env={"TXGATE_DIR": str(bad), "XDG_RUNTIME_DIR": str(full),
+                                             "HOME": str(tmp_path / "home")})
+    assert result.code == 0, result
+    assert not list(bad.iterdir()) and not list(full.iterdir())
+
+
+def test_a_home_is_kept_longer_than_a_login(txgate, script, tmp_path):
+    """systemd removes XDG_RUNTIME_DIR when the user has logged out: no place for a cache."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "home").mkdir()
+    env = {"XDG_RUNTIME_DIR": str(tmp_path / "run"), "HOME": str(tmp_path / "home"), "TXGATE_DIR": ""}
+    assert run(txgate, script, "env", env=env).code == 0
+    shutil.rmtree(tmp_path / "run")
+    second = run(txgate, script, "env", "-v", env=env)
+    assert second.code == 0 and ": worker: 0 bytes sent\n" in second.out, second
+
+
+def test_no_stdin(txgate, script, tmp_path):
+    """docker exec without -i."""
+    result = run(txgate, script, wrapper(tmp_path, "deaf", "exec \"$@\" </dev/null\n"))
+    assert result.code == 6 and (
+        "nothing came from a shell there: does the command pass its input on (docker exec and kubectl "
+        "exec need -i)?") in result.out, result
+
+
+def test_a_prompt_nobody_answers(txgate, script, tmp_path):
+    words = wrapper(tmp_path, "asks", "printf \"Password for $USER: \"\nsleep 100\n")
+    result = run(txgate, script, words, "--connect-timeout", "1", timeout=20, env={"USER": "me"})
+    assert result.code == 6 and "(--connect-timeout); it said: Password for me: " in result.out, result
+
+
+def test_no_uname(txgate, script, cache, tmp_path):
+    words = "env -i PATH=%s TXGATE_DIR=%s" % (tools(tmp_path, "uname"), cache)
+    words += " LD_LIBRARY_PATH=%s" % os.environ.get("LD_LIBRARY_PATH", "")
+    result = run(txgate, script, words)
+    assert result.code == 6 and "give arch=" in result.out, result
+    script("ok", "exit 0")
+    spec = "exec=%s//arch=%s//chdir=%s" % (words, os.uname().machine, txgate.cwd)
+    result = txgate("run", "--tx", spec, "ok")
+    assert result.code == 0, result
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash", "bash --login", "mksh", "busybox sh", "csh -c sh",
+                                   "fish -c sh"])
+def test_shells(shell, txgate, script, cache, tmp_path):
+    """The login shell, and the sh itself, may be any."""
+    if not shutil.which(shell.split()[0]):
+        pytest.skip("no %s here" % shell.split()[0])
+    words = wrapper(tmp_path, "login", "exec %s\n" % shell)
+    for expected in ("worker: [1-9][0-9]* bytes sent", "worker: 0 bytes sent"):
+        result = run(txgate, script, words, "-v", env={"TXGATE_DIR": str(cache)})
+        assert result.code == 0 and re.search(expected, result.out), result

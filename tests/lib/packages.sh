@@ -6,7 +6,7 @@ libmsgpack-dev libmxml-dev libssh-dev"
 
 # To test it as well.
 CHECK_PACKAGES="git xz-utils libcunit1-dev python3 python3-pytest python3-venv clang libclang-rt-dev clang-format
-valgrind musl-tools shellcheck busybox-static openssh-server openssh-client dropbear-bin g++ libgtest-dev
+valgrind musl-tools shellcheck busybox-static openssh-server openssh-client dropbear-bin csh fish mksh g++ libgtest-dev
 libglib2.0-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-arm-linux-gnueabihf
 libc6-dev-armhf-cross qemu-user-static"
 
