@@ -58,7 +58,7 @@ static int complain(bool by_execnet, const char *text)
 /* ID is the same as --tx @ID. */
 static int choose(struct txg_options *o, struct txg_err *err)
 {
-    if (o->files.n + o->tx.n != 1)
+    if (!o->print && o->files.n + o->tx.n != 1)
         return txg_err_set(err, TXG_E_USAGE,
                            "expected one gateway: an id of the fleet, or --tx SPEC");
     if (o->files.n) {
@@ -69,6 +69,34 @@ static int choose(struct txg_options *o, struct txg_err *err)
     o->files = (struct txg_strv){0};
     txg_strv_push(&o->files, "."); /* pytest names the tests later */
     return 0;
+}
+
+static bool is_in_fleet(const struct txg_config *config, const char *id)
+{
+    for (size_t i = 0; id && i < config->n_gateways; i++)
+        if (config->gateways[i].id && strcmp(config->gateways[i].id, id) == 0)
+            return true;
+    return false;
+}
+
+/* What to connect to, and the workerinput that goes with it, for python/txgate/plugin.py. */
+static void print_gateways(const struct txg_plan *plan)
+{
+    for (size_t i = 0; i < plan->gateways.n; i++) {
+        const struct txg_gateway_def *def = &plan->gateways.items[i];
+        TXG_AUTOFREE char *tx = is_in_fleet(&plan->config, def->device)
+                                    ? txg_xasprintf("@%s", def->device)
+                                    : txg_xstrdup(def->spec->text);
+        struct txg_value line = txg_value_dict(), input;
+        struct txg_buf out = {0};
+        txg_value_copy(&input, &def->input);
+        txg_value_set(&line, "tx", txg_value_string(tx, strlen(tx)));
+        txg_value_set(&line, "workerinput", input);
+        txg_value_to_json(&line, &out);
+        puts(txg_buf_cstr(&out));
+        txg_buf_release(&out);
+        txg_value_release(&line);
+    }
 }
 
 static int check(const struct txg_plan *plan, struct txg_err *err)
@@ -103,7 +131,10 @@ int txg_cmd_connect(int argc, char **argv)
     } else if (choose(&o, &err) != 0 || txg_plan_make(&o, &plan, &err) != 0) {
         status = complain(words > 0, err.text);
     } else {
-        if (check(&plan, &err) != 0)
+        if (o.print) {
+            print_gateways(&plan);
+            status = fflush(stdout) == 0 ? 0 : TXG_EXIT_INTERNAL;
+        } else if (check(&plan, &err) != 0)
             status = complain(words > 0, err.text);
         else if (isatty(STDIN_FILENO))
             status = complain(false, "stdin is a terminal: execnet starts this, see --help");

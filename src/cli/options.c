@@ -12,6 +12,7 @@
 
 enum option_id {
     OPT_HELP = 256,
+    OPT_PRINT,
     OPT_TX,
     OPT_NUMPROCESSES,
     OPT_DIST,
@@ -111,6 +112,8 @@ static const struct definition {
      "of a failure: long (all that was kept), short, line, no"},
     {OPT_DURATIONS, TXG_FOR_RUN, 0, "durations", "N", "show the N slowest tests; 0: all"},
     {OPT_COLOR, TXG_FOR_RUN, 0, "color", "auto|yes|no", "NO_COLOR in the environment is no"},
+    {OPT_PRINT, TXG_FOR_CONNECT, 0, "print", NULL,
+     "print what stands behind --tx, a line of JSON for each gateway, and end"},
     {OPT_HELP, ALL, 'h', "help", NULL, "this text"},
 };
 
@@ -270,6 +273,9 @@ static int apply(const struct definition *d, const char *value, struct txg_optio
         return 0;
     case OPT_COLLECT_TIMEOUT:
         return take_duration(d, value, true, &o->collect_timeout, err);
+    case OPT_PRINT:
+        o->print = true;
+        return 0;
     case OPT_ACCEPT_NEW_HOST_KEYS:
         o->accept_new_host_keys = true;
         return 0;

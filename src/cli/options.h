@@ -18,6 +18,7 @@ enum txg_color { TXG_COLOR_AUTO, TXG_COLOR_YES, TXG_COLOR_NO };
 /* What was given; zero, NULL or -1 (where it says so) for what was not. */
 struct txg_options {
     int command; /* enum txg_command_set */
+    bool print;
     bool help;
     struct txg_strv tx;
     const char *numprocesses; /* -n, as written */

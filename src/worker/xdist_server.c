@@ -199,8 +199,9 @@ static void execute(struct txg_xdist_server *s, int32_t channel, const struct tx
         open_host_channel(s, channel, ROLE_SETTINGS, "chdir=, nice= and env:");
     else if (call.len == 0 && ends_in(file, "rsync_remote.py") && contains(source, "serve_rsync"))
         open_host_channel(s, channel, ROLE_RSYNC, "--rsyncdir");
-    else if (call.len == 0 && ends_in(file, "remote.py") && contains(source, "workerinput") &&
-             !s->node)
+    else if (call.len == 0 &&
+             (ends_in(file, "remote.py") || contains(source, "WorkerInteractor")) &&
+             contains(source, "workerinput") && !s->node)
         open_channel(s, channel, ROLE_XDIST);
     else if (call.len == 0 && contains(first_line(source), "import sys ; sys.path.insert(0,"))
         send_end(s, channel, NULL); /* there is nothing that it could import */

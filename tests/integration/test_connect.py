@@ -185,7 +185,8 @@ def raw(runner, spec, text, timeout=30):
                            head + text + "\nexecnet.default_group.terminate(5)"],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=str(runner.cwd),
                           timeout=timeout, universal_newlines=True,
-                          env=dict(os.environ, XDG_CACHE_HOME=str(runner.cwd / "cache"),
+                          env=dict(os.environ, HOME=str(runner.cwd),
+                                   XDG_CACHE_HOME=str(runner.cwd / "cache"),
                                    **{processes.MARK: runner.mark})).stdout
 
 
