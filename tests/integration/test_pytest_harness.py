@@ -266,3 +266,51 @@ def test_slaveinput_is_workerinput(srcdir, builddir, tmp_path):
                           env=dict(os.environ, PYTHONPATH=str(srcdir / "python")), timeout=60,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert done.returncode == 0 and b"1 passed" in done.stdout, done.stdout.decode()
+
+
+DEVICE_TESTS = """
+import os, time
+def check(request):
+    time.sleep(0.1)
+    assert 0, "device %s: no answer" % request.config.slaveinput["ipadr"]
+def test_network(request, worker_id): check(request)
+def test_power(request): check(request)
+def test_uart(request): check(request)
+"""
+
+
+@pytest.fixture
+def pytests(srcdir, tmp_path):
+    """A program that is pytest over test_it.py; three devices."""
+    (tmp_path / "pytests").write_text(
+        "#!/bin/sh\nexec %s %s -p no:cacheprovider test_it.py\n"
+        % (sys.executable, srcdir / "python/txgate/harness.py"))
+    (tmp_path / "pytests").chmod(0o755)
+    (tmp_path / "txgate.yaml").write_text(
+        "devices:\n" + "".join("  - {ipadr: 192.168.1.%d}\n" % i for i in (2, 3, 4)))
+    return "pytests"
+
+
+@pytest.mark.parametrize("mode, times", [("each", 3), ("load", 1)])
+def test_devices_under_txgate_run(txgate, pytests, tmp_path, mode, times):
+    (tmp_path / "test_it.py").write_text(DEVICE_TESTS)
+    result = txgate.run("--harness", "txgate", "--tx", "3*popen", "--dist", mode, pytests)
+    assert result.code == 1 and "%d failed" % (3 * times) in result.out, result
+    named = re.findall(r"FAILED pytests::test_it.py::test_\w+ - .*device (192\.168\.1\.\d)",
+                       result.out)
+    assert len(named) == 3 * times, result
+    if mode == "each":
+        assert sorted(named) == sorted(3 * ["192.168.1.2", "192.168.1.3", "192.168.1.4"]), result
+
+
+def test_outcomes_under_txgate_run(txgate, pytests, tmp_path, outcomes):
+    (tmp_path / "test_it.py").write_text(TESTS.replace('"gw7"', '"gw0"'))
+    result = txgate.run("--harness", "txgate", "--tx", "popen", "--testrunuid", "the-run",
+                        "--jsonl", "events", pytests)
+    found = {name.split("::")[2].split("[")[0]: runs[0].outcome
+             for name, runs in outcomes(tmp_path / "events").items()}
+    assert found == {"test_passes": "passed", "test_fails": "failed", "test_skips": "skipped",
+                     "test_xfails": "xfailed", "test_xpasses": "xpassed", "test_error": "error",
+                     "test_teardown_error": "error", "test_named": "passed",
+                     "test_dies": "crashed"}, result
+    assert "address 192.168.1.2" not in result.out and "to stderr" in result.out, result
