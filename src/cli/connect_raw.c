@@ -12,12 +12,13 @@
 #include "gateway/gateway.h"
 #include "src/base/str.h"
 
-#define READ_SIZE  65536
-#define UNSENT_MAX (1u << 20)   /* bytes on the link at which stdin is not read */
-#define UNREAD_MAX (256u << 20) /* bytes that wait for whoever reads stdout */
-#define LOOK_AGAIN 10           /* milliseconds between two looks at a link that is behind */
-#define LAST_WORDS 10000        /* milliseconds from the end of stdin to that of the program */
-#define NOT_THERE  255
+#define READ_SIZE   65536
+#define UNSENT_MAX  (1u << 20)   /* bytes on the link at which stdin is not read */
+#define UNREAD_MAX  (256u << 20) /* bytes that wait for whoever reads stdout */
+#define LOOK_AGAIN  10           /* milliseconds between two looks at a link that is behind */
+#define LAST_WORDS  10000        /* milliseconds from the end of stdin to that of the program */
+#define STDERR_WAIT 200 /* milliseconds for what it said before it died to arrive: another pipe */
+#define NOT_THERE   255
 
 struct raw {
     const char *about;
@@ -25,7 +26,7 @@ struct raw {
     uv_pipe_t in, out;
     uv_timer_t timer; /* of a pause, then of the end */
     struct txg_gateways *gateways;
-    bool paused, ended, closing;
+    bool paused, ended, down, closing;
     int status;
     char buffer[READ_SIZE];
 };
@@ -87,7 +88,9 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
 static void on_timer(uv_timer_t *timer)
 {
     struct raw *r = timer->data;
-    if (r->ended) {
+    if (r->down) {
+        close_all(r);
+    } else if (r->ended) {
         fprintf(stderr, "txgate connect: %s: it did not end within %d s of its stdin\n", r->about,
                 LAST_WORDS / 1000);
         close_all(r);
@@ -101,8 +104,8 @@ static void on_timer(uv_timer_t *timer)
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct raw *r = stream->data;
-    if (n == 0)
-        return;
+    if (n == 0 || r->down)
+        return; /* read all the same: the writer is not to meet a closed pipe first */
     txg_gateways_send_bytes(r->gateways, 0, buf->base, n > 0 ? (size_t)n : 0);
     if (n < 0) {
         r->ended = true;
@@ -128,7 +131,11 @@ static void on_down(void *user, unsigned number, enum txg_gateway_end end, const
         fprintf(stderr, "txgate connect: %s: %s\n", r->about, text);
         r->status = NOT_THERE;
     }
-    close_all(r);
+    r->down = true;
+    if (end != TXG_GATEWAY_ENDED && !r->closing)
+        uv_timer_start(&r->timer, on_timer, STDERR_WAIT, 0);
+    else
+        close_all(r);
 }
 
 static void on_log(void *user, const char *host, const char *level, const char *text)
