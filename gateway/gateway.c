@@ -522,13 +522,14 @@ void txg_gateways_send_bytes(struct txg_gateways *set, unsigned number, const vo
     if (number >= set->n || set->items[number].state == DEAD)
         return;
     struct gateway *g = &set->items[number];
+    const char *bytes = data ? data : ""; /* no bytes are the end of the stream */
     size_t at = 0;
     do {
         size_t n = len - at < TXG_FRAME_BULK ? len - at : TXG_FRAME_BULK;
         if (g->waiting)
-            txg_frame_write(&g->later, g->channel, (const char *)data + at, n);
+            txg_frame_write(&g->later, g->channel, bytes + at, n);
         else
-            txg_host_send_bytes(g->host, g->channel, (const char *)data + at, n);
+            txg_host_send_bytes(g->host, g->channel, bytes + at, n);
         at += n;
     } while (at < len);
 }

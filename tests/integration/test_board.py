@@ -11,6 +11,7 @@ import time
 import pytest
 
 import sshd
+import workers
 from conftest import BUILDDIR
 
 
@@ -82,11 +83,9 @@ def board(tmp_path, client, serve):
     if subprocess.run(["ldd", busybox], stdout=subprocess.DEVNULL,
                       stderr=subprocess.DEVNULL).returncode == 0:
         pytest.skip("busybox is not static here (Debian: busybox-static)")
-    worker = BUILDDIR / "workers" / os.uname().machine / "txgate-worker"
-    make = subprocess.run(["make", "-C", BUILDDIR, "workers"], stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, timeout=300)
-    if make.returncode or not worker.exists():
-        pytest.skip("no static worker: %s" % make.stdout.decode()[-300:])
+    said, made = workers.build(BUILDDIR, [os.uname().machine])
+    if not made:
+        pytest.skip("no static worker: %s" % said[-300:])
     made = Board(tmp_path / "board", client)
     if subprocess.run(["mount", "-t", "proc", "proc", made.top / "proc"]).returncode:
         pytest.skip("no mount of /proc here")

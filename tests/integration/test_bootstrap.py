@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 
+import workers
 from conftest import BUILDDIR
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="mounts and chroot need root")
@@ -219,10 +220,9 @@ def test_changed_on_the_way(txgate, script, cache, tmp_path):
 def static_worker(tmp_path_factory):
     """A folder to run txgate from, with a static worker beside it: boards have another libc."""
     built = BUILDDIR / "workers" / os.uname().machine / "txgate-worker"
-    make = subprocess.run(["make", "-C", BUILDDIR, "workers", "WORKER_TARGETS=" + os.uname().machine],
-                          capture_output=True, timeout=300)
-    if make.returncode or not built.exists():
-        pytest.skip("no static worker: %s" % make.stdout.decode()[-500:])
+    said, made = workers.build(BUILDDIR, [os.uname().machine])
+    if not made:
+        pytest.skip("no static worker: %s" % said[-500:])
     return built
 
 
@@ -332,14 +332,13 @@ def foreign(board, tmp_path):
     """What runs programs of other machines on the board; a test for each of them."""
     source = tmp_path / "test.c"
     source.write_text(FOREIGN_TEST)
-    made = subprocess.run(["make", "-C", BUILDDIR, "workers", "WORKER_TARGETS=" + " ".join(FOREIGN)],
-                          capture_output=True, timeout=300)
+    said, _ = workers.build(BUILDDIR, FOREIGN)
     (board / "usr/bin").mkdir(parents=True)
     for arch, (compiler, qemu) in FOREIGN.items():
         if not shutil.which(compiler) or not shutil.which(qemu):
             pytest.skip("no %s or no %s here" % (compiler, qemu))
         if not (BUILDDIR / "workers" / arch / "txgate-worker").exists():
-            pytest.skip("no worker for %s: %s" % (arch, made.stdout.decode()[-500:]))
+            pytest.skip("no worker for %s: %s" % (arch, said[-500:]))
         machine = {"armhf": "armv7l"}.get(arch, arch)
         (tmp_path / "build" / arch).mkdir(parents=True)
         subprocess.run([compiler, "-static", '-DMACHINE="%s"' % machine, source, "-o",
