@@ -45,7 +45,7 @@ static const char probe[] =
 
 /* A worker of this hash that is a file of ours in a folder of ours: run it. */
 static const char find[] =
-    "for _d; do _p=$_d/txgate-$_u; _f=$_p/worker-$_H; "
+    "for _d; do _p=$_d/txgate-$_u$_x; _f=$_p/worker-$_H; "
     "if [ -n \"$_d\" ] && _ok \"$_p\" && [ -f \"$_f\" ] && [ ! -L \"$_f\" ] && [ -O \"$_f\" ]; "
     "then case $(_h \"$_f\") in $_H*) $_m \"$_f\" --version </dev/null >/dev/null 2>&1 && "
     "exec $_m \"$_f\" --token $_T;; esac; fi; done; "
@@ -57,7 +57,7 @@ static const char find[] =
  * home, so no pid tells whose it is. What was left by a shell that was killed goes a day later. */
 static const char place[] =
     "_t=; trap '[ -z \"$_t\" ] || rm -f \"$_t\"' 0; trap 'exit 1' 1 2 13 15; _i=0; "
-    "for _d; do _i=$((_i+1)); [ $_i -gt $_n ] && [ -n \"$_d\" ] || continue; _p=$_d/txgate-$_u; "
+    "for _d; do _i=$((_i+1)); [ $_i -gt $_n ] && [ -n \"$_d\" ] || continue; _p=$_d/txgate-$_u$_x; "
     "_w=; case $_i in 3|4|6) _w=$(ls -ldL \"$_d\" 2>/dev/null);; esac; "
     "case $_w in d???????w[!tT]*) _e=\"anybody may rename what is in $_d (chmod +t)\";; "
     "*) _e=$(umask 077; { case $_i in 2) [ -d \"$HOME\" ] || ls -d \"$HOME\";; esac && "
@@ -79,7 +79,7 @@ static const char put[] =
     "if _e=$($_k 2>/dev/null | (cat >>\"$_t\"; _s=$?; cat >/dev/null; exit $_s) 2>&1); then "
     "chmod 700 \"$_t\"; case $(_h \"$_t\") in "
     "$_H*) if _e=$($_m \"$_t\" --version </dev/null 2>&1 >/dev/null); then "
-    "_f=$_p/worker-$_H; mv -f \"$_t\" \"$_f\" && _t= && exec $_m \"$_f\" --token $_T; fi; "
+    "_f=$_p/worker-$_H; mv -f \"$_t\" \"$_f\" && _t= && exec $_m \"$_f\" --token $_T $_R; fi; "
     "_e=\"the worker does not run there: $_e\";; "
     "*) _e='the bytes did not arrive as they were sent';; esac; _r=fatal; else _r=bad; fi; "
     "rm -f \"$_t\"; _t=; rmdir \"$_p\" 2>/dev/null; "
@@ -148,7 +148,12 @@ static int take_probe(struct txg_bootstrap *b, char *answer, struct txg_err *err
     txg_buf_printf(&b->out, "_T=%s; _H=%s; _S=%zu; _n=0; ", b->config.token, b->build.hash,
                    txg_buf_len(&b->build.bytes));
     txg_buf_puts(&b->out, prelude);
-    send_line(b, FIND, find);
+    /* A folder of this run alone: nothing to find there, and nobody else's to take away. */
+    txg_buf_puts(&b->out, b->config.no_cache ? "_x=.$_T; _R=--remove; " : "_x=; _R=; ");
+    if (b->config.no_cache)
+        send_line(b, PLACE, place);
+    else
+        send_line(b, FIND, find);
     return 0;
 }
 

@@ -32,6 +32,7 @@ struct txg_bootstrap_config { /* strings are borrowed for the life of the bootst
     const char *worker;       /* path on the host of one that is there already, or NULL */
     const char *arch;         /* instead of what the host says of itself, or NULL */
     const char *emulator;     /* command in front of the worker, or NULL */
+    bool no_cache;            /* the worker takes its folder away when it ends */
 };
 
 struct txg_bootstrap *txg_bootstrap_new(const struct txg_bootstrap_config *config);

@@ -469,6 +469,7 @@ static struct txg_host *host_for(struct txg_gateways *set, const struct txg_spec
         .heartbeat = set->config.heartbeat,
         .connect_timeout = set->config.connect_timeout,
         .accept_new_host_keys = set->config.accept_new_host_keys,
+        .no_cache = set->config.no_cache,
         .user = set,
         .on_message = on_message,
         .on_bytes = on_bytes,

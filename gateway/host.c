@@ -345,6 +345,7 @@ struct txg_host *txg_host_new(const struct txg_host_config *config)
         .worker = config->spec->worker,
         .arch = config->spec->arch,
         .emulator = config->spec->emulator,
+        .no_cache = config->no_cache,
     });
     h->step = "connect";
     send_hello(h);

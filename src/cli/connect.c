@@ -288,6 +288,7 @@ int txg_connect(struct txg_options *options, const struct txg_plan *plan)
         .heartbeat = plan->heartbeat,
         .connect_timeout = plan->connect_timeout,
         .accept_new_host_keys = plan->accept_new_host_keys,
+        .no_cache = plan->no_cache,
         .user = c,
         .on_message = on_message,
         .files_for = files_for,

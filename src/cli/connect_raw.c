@@ -197,6 +197,7 @@ int txg_connect_raw(const struct txg_plan *plan, char **words, int n)
         .heartbeat = plan->heartbeat,
         .connect_timeout = plan->connect_timeout,
         .accept_new_host_keys = plan->accept_new_host_keys,
+        .no_cache = plan->no_cache,
         .user = r,
         .on_message = on_message,
         .on_bytes = on_bytes,

@@ -37,6 +37,7 @@ enum option_id {
     OPT_CONNECT_TIMEOUT,
     OPT_COLLECT_TIMEOUT,
     OPT_ACCEPT_NEW_HOST_KEYS,
+    OPT_NO_CACHE,
     OPT_RSYNCDIR,
     OPT_VERBOSE,
     OPT_QUIET,
@@ -93,6 +94,9 @@ static const struct definition {
     {OPT_ACCEPT_NEW_HOST_KEYS, ALL, 0, "accept-new-host-keys", NULL,
      "ssh=: take the key of a host that is not in known_hosts, and write it there;\n"
      "a key that has changed or is revoked is refused all the same"},
+    {OPT_NO_CACHE, ALL, 0, "no-cache", NULL,
+     "leave nothing on hosts that are reached through a shell: worker and files are\nsent each "
+     "time"},
     {OPT_HEARTBEAT, ALL, 0, "heartbeat", "TIME",
      "a host is lost after 5 of these without a sign of life (default 2)"},
     {OPT_NO_LOADSCOPE_REORDER, TXG_FOR_RUN, 0, "no-loadscope-reorder", NULL,
@@ -278,6 +282,9 @@ static int apply(const struct definition *d, const char *value, struct txg_optio
         return 0;
     case OPT_ACCEPT_NEW_HOST_KEYS:
         o->accept_new_host_keys = true;
+        return 0;
+    case OPT_NO_CACHE:
+        o->no_cache = true;
         return 0;
     case OPT_VERBOSE:
         o->verbosity++;

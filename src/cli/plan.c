@@ -89,6 +89,7 @@ static void choose_limits(const struct txg_options *o, struct txg_plan *p)
     p->maxschedchunk = (size_t)o->maxschedchunk;
     p->strict_collection = o->strict_collection;
     p->accept_new_host_keys = o->accept_new_host_keys;
+    p->no_cache = o->no_cache;
     const char *require = o->require_gateways ? o->require_gateways : c->require_gateways;
     p->require_all = !require || strcmp(require, "all") == 0;
     p->heartbeat = o->heartbeat > 0   ? o->heartbeat

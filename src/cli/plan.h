@@ -32,6 +32,7 @@ struct txg_plan {
     int64_t connect_timeout;
     int64_t collect_timeout; /* microseconds; 0: none */
     bool accept_new_host_keys;
+    bool no_cache;
 };
 
 /* The options are borrowed for the life of the plan. -1: nothing to release. */

@@ -247,6 +247,7 @@ static void start(struct run *r)
         .heartbeat = r->plan->heartbeat,
         .connect_timeout = r->plan->connect_timeout,
         .accept_new_host_keys = r->plan->accept_new_host_keys,
+        .no_cache = r->plan->no_cache,
         .user = r,
         .on_message = on_message,
         .files_for = files_for,

@@ -174,6 +174,7 @@ static void start(struct survey *s, const struct txg_plan *plan)
             .heartbeat = plan->heartbeat,
             .connect_timeout = plan->connect_timeout,
             .accept_new_host_keys = plan->accept_new_host_keys,
+            .no_cache = plan->no_cache,
             .user = v,
             .on_up = on_up,
             .on_message = on_message,

@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "gateway/wire/message.h"
 #include "src/base/sha256.h"
 #include "src/worker/agent.h"
+#include "src/worker/folder.h"
 #ifdef TXG_EXECNET
 #include "src/worker/xdist.h"
 #include "src/worker/xdist_server.h"
@@ -17,7 +19,7 @@
 
 static void explain(FILE *out)
 {
-    fputs("usage: txgate-worker [--token WORD]\n"
+    fputs("usage: txgate-worker [--token WORD [--remove]]\n"
           "\n"
           "Started by txgate on each host; speaks its protocol on standard input and output.\n"
           "To run tests, start `txgate run`, or give its path to pytest-xdist:\n"
@@ -82,9 +84,34 @@ static int serve(int in, int out, const char *token, bool execnet)
     return txg_agent_main(in, out, token);
 }
 
+static bool keep_nothing(void *user, const char *path)
+{
+    (void)user, (void)path;
+    return false;
+}
+
+/* The folder of this program, where it was made for this link alone: its name ends in the token. */
+static void remove_folder(const char *token)
+{
+    char self[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    self[n > 0 ? n : 0] = '\0';
+    char *slash = strrchr(self, '/');
+    if (!slash || strlen(token) < 16)
+        return;
+    *slash = '\0';
+    int root = txg_has_suffix(self, token) ? open(self, O_RDONLY | O_DIRECTORY | O_NOFOLLOW) : -1;
+    if (root < 0)
+        return;
+    txg_folder_tidy(root, keep_nothing, NULL);
+    close(root);
+    rmdir(self);
+}
+
 int main(int argc, char **argv)
 {
     const char *token = "0";
+    bool remove = argc == 4 && strcmp(argv[3], "--remove") == 0;
     bool execnet = is_execnet(argc, argv);
     if (argc == 2 && strcmp(argv[1], "--version") == 0) {
         printf("txgate-worker %s (protocol %d)\n", PACKAGE_VERSION, TXG_PROTOCOL);
@@ -96,7 +123,7 @@ int main(int argc, char **argv)
         explain(stdout);
         return 0;
     }
-    if (!execnet && argc == 3 && strcmp(argv[1], "--token") == 0) {
+    if (!execnet && (argc == 3 || remove) && strcmp(argv[1], "--token") == 0) {
         token = argv[2];
     } else if (!execnet && argc != 1) {
         explain(stderr);
@@ -112,5 +139,8 @@ int main(int argc, char **argv)
         perror("txgate-worker");
         return 1;
     }
-    return serve(in, out, token, execnet);
+    int status = serve(in, out, token, execnet);
+    if (remove)
+        remove_folder(token);
+    return status;
 }

@@ -6,6 +6,7 @@ import re
 import shutil
 import stat
 import subprocess
+import time
 
 import pytest
 
@@ -436,6 +437,30 @@ def test_no_uname(txgate, script, cache, tmp_path):
     spec = "exec=%s//arch=%s//chdir=%s" % (words, os.uname().machine, txgate.cwd)
     result = txgate("run", "--tx", spec, "ok")
     assert result.code == 0, result
+
+
+def test_nothing_stays_without_a_cache(txgate, script, cache, tmp_path):
+    """Worker and files go when the run has ended, also where its controller was killed."""
+    env = {"TXGATE_DIR": str(cache)}
+    script("ok", "exit 0")
+    for _ in range(2):
+        result = txgate("run", "--tx", "2*exec=env", "--dist", "each", "--no-cache", "-v", "ok", env=env)
+        assert result.code == 0 and "2 passed" in result.out, result
+        assert len(re.findall("worker: [1-9][0-9]* bytes sent", result.out)) == 2, result
+        assert not list(cache.iterdir())
+
+    script("waits", "touch '%s/begun'; sleep 100" % tmp_path)
+    child = txgate.start("run", "--tx", "exec=env", "--no-cache", "waits", env=env)
+    end = time.monotonic() + 20
+    while not (tmp_path / "begun").exists() and time.monotonic() < end:
+        time.sleep(0.02)
+    assert list(cache.iterdir())
+    child.kill()
+    child.communicate(timeout=10)
+    end = time.monotonic() + 5
+    while list(cache.iterdir()) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not list(cache.iterdir())
 
 
 @pytest.mark.parametrize("shell", ["dash", "bash", "bash --login", "mksh", "busybox sh", "csh -c sh",
