@@ -141,7 +141,7 @@ static void on_down(void *user, unsigned number, enum txg_gateway_end end, const
 static void on_log(void *user, const char *host, const char *level, const char *text)
 {
     (void)user, (void)host;
-    if (strcmp(level, "debug") != 0)
+    if (strcmp(level, "debug") != 0 && strcmp(level, "info") != 0)
         fprintf(stderr, "%s\n", text); /* what the program wrote to its stderr */
 }
 
