@@ -22,6 +22,7 @@ sys.path.insert(0, str(SRCDIR / "tests/lib"))
 import events  # noqa: E402
 import processes  # noqa: E402
 import sshd  # noqa: E402
+import workers  # noqa: E402
 
 
 class Result:
@@ -95,6 +96,13 @@ class Txgate:
     def processes(self):
         """Live processes of this test's runs: {pid: command line}."""
         return processes.marked(self.mark)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def static_workers():
+    """Before the first test: a worker that appears between two runs of a test is another worker."""
+    if (BUILDDIR / "txgate").exists():
+        workers.build(BUILDDIR, [os.uname().machine])
 
 
 @pytest.fixture
