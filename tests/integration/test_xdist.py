@@ -213,7 +213,9 @@ def test_a_killed_gateway_is_replaced(xdist, script):
     os.mkdir(str(xdist.cwd / "t"))
     for i in range(4):
         script("t/t%d" % i, "echo $PPID >p.$$; mv p.$$ ran.$$; sleep 1\n")
+    ours = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored behind a shell's `&`
     child = xdist.start("--dist", "load", "t")
+    signal.signal(signal.SIGINT, ours)
     end = time.monotonic() + 20
     ran = []
     while len(ran) < 2 and time.monotonic() < end:
@@ -301,7 +303,9 @@ def test_python_files_in_a_folder_are_not_run(xdist, native, script):
 def test_interrupt_ends_all(xdist, script, tmp_path):
     os.mkdir(str(tmp_path / "t"))
     script("t/waits", "touch begun; sleep 60\n")
+    ours = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored behind a shell's `&`
     child = xdist.start("--dist", "load", "t")
+    signal.signal(signal.SIGINT, ours)
     end = time.monotonic() + 20
     while not (tmp_path / "begun").exists() and time.monotonic() < end:
         time.sleep(0.01)
