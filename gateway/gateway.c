@@ -401,11 +401,11 @@ static void watch_syncs(struct txg_gateways *set, int64_t now)
              (double)set->config.connect_timeout / 1e6);
     for (size_t i = 0; i < set->n_syncs; i++) {
         struct txg_sync *s = set->syncs[i];
-        if (txg_sync_state(s) != TXG_SYNC_RUNNING ||
-            now - txg_sync_moved(s) < set->config.connect_timeout)
-            continue;
-        txg_sync_fail(s, text);
-        open_all(set, txg_sync_host(s));
+        if (txg_sync_state(s) == TXG_SYNC_RUNNING &&
+            now - txg_sync_moved(s) >= set->config.connect_timeout)
+            txg_sync_fail(s, text);
+        if (txg_sync_state(s) == TXG_SYNC_FAILED) /* or a file here could not be sent */
+            open_all(set, txg_sync_host(s));
     }
 }
 

@@ -165,7 +165,7 @@ bool txg_sync_pump(struct txg_sync *s, int64_t now)
     if (s->state != TXG_SYNC_RUNNING || s->range == s->n_needed)
         return false;
     const struct txg_manifest_file *f = &s->manifest->files[s->file];
-    if (s->fd < 0 && (s->fd = open(f->source, O_RDONLY | O_CLOEXEC)) < 0) {
+    if (s->fd < 0 && (s->fd = open(f->source, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) < 0) {
         fail_source(s, strerror(errno));
         return false;
     }

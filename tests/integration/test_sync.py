@@ -169,6 +169,24 @@ def test_cut_on_the_way(over, cache, tmp_path, script):
     assert over("--rsyncdir", "data", "reads").code == 0
 
 
+def test_a_file_that_changes_meanwhile(txgate, tmp_path, script):
+    """What the first host got is another file by the time the second asks for it."""
+    script("reads", "exit 0")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/big").write_bytes(b"x" * 300000)
+    late = tmp_path / "late"
+    late.write_text("#!/bin/sh\nwhile [ ! -e %(top)s/far/*/files-*/data/big ]; do sleep 0.05; done\n"
+                    ": >%(top)s/data/big\nTXGATE_DIR=%(top)s/other HOME=%(top)s/other exec \"$@\"\n"
+                    % {"top": tmp_path})
+    late.chmod(0o755)
+    result = txgate("run", "--tx", "exec=env", "--tx", "exec=%s" % late, "--require-gateways", "any",
+                    "--rsyncdir", "data", "reads", timeout=20,
+                    env={"TXGATE_DIR": str(tmp_path / "far"), "HOME": str(tmp_path / "far"),
+                         "XDG_RUNTIME_DIR": ""})
+    assert result.code == 6 and "1 passed" in result.out, result
+    assert "sync: %s: it has changed since the run began" % (tmp_path / "data/big") in result.out, result
+
+
 def test_wrong_folder(over, script):
     script("reads", "exit 0")
     for folder, words in (("/usr", "expected a folder below"), ("missing", "No such file")):
