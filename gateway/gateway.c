@@ -8,11 +8,12 @@
 #include <string.h>
 
 #include "gateway/host.h"
+#include "gateway/opening.h"
+#include "gateway/syncs.h"
 #include "gateway/wire/frame.h"
 #include "src/base/str.h"
 
-#define FILES_CHANNEL UINT32_C(2147483647) /* and downwards: never a gateway's */
-#define TICK          50 /* milliseconds between two looks at the deadlines of starting gateways */
+#define TICK 50 /* milliseconds between two looks at the deadlines of starting gateways */
 
 /*
  *  OPENING --opened--> STARTING --workerready--> READY --exited, lost--> DEAD
@@ -39,9 +40,7 @@ struct txg_gateways {
     size_t n, cap;
     struct txg_host **hosts; /* owned until their end */
     size_t n_hosts, cap_hosts;
-    struct txg_sync **syncs; /* owned until their host's end */
-    size_t n_syncs, cap_syncs;
-    uint32_t keepers; /* opened so far */
+    struct txg_syncs syncs;
     uv_timer_t tick;
     size_t starting;
     bool closing, tick_closed;
@@ -80,16 +79,7 @@ static struct gateway *find(struct txg_gateways *set, const struct txg_host *h, 
     return g->host == h && g->state != DEAD ? g : NULL;
 }
 
-static struct txg_sync *find_sync(const struct txg_gateways *set, const struct txg_host *h,
-                                  uint32_t channel)
-{
-    for (size_t i = 0; i < set->n_syncs; i++)
-        if (txg_sync_host(set->syncs[i]) == h && txg_sync_channel(set->syncs[i]) == channel)
-            return set->syncs[i];
-    return NULL;
-}
-
-static void open_all(struct txg_gateways *set, struct txg_host *h);
+static void open_all(void *user, struct txg_host *h);
 
 static void send_close(struct gateway *g)
 {
@@ -129,7 +119,7 @@ static void take_exited(struct txg_gateways *set, struct txg_host *h,
                         const struct txg_msg_exited *e)
 {
     char text[TXG_ERR_TEXT_MAX];
-    struct txg_sync *s = find_sync(set, h, e->channel);
+    struct txg_sync *s = txg_syncs_of_channel(&set->syncs, h, e->channel);
     if (s) {
         snprintf(text, sizeof text, "the keeper of files ended early: %.*s", TXG_FMT(e->text));
         txg_sync_fail(s, text);
@@ -186,7 +176,7 @@ static void on_message(void *user, struct txg_host *h, uint32_t channel, const s
         set->config.on_log(set->config.user, txg_host_spec(h)->text, level, text);
         return;
     }
-    struct txg_sync *s = find_sync(set, h, channel);
+    struct txg_sync *s = txg_syncs_of_channel(&set->syncs, h, channel);
     if (s) {
         txg_sync_take(s, msg, now_us());
         if (txg_sync_state(s) == TXG_SYNC_DONE)
@@ -263,62 +253,19 @@ static void on_end(void *user, struct txg_host *h)
     for (size_t i = 0; i < set->n_hosts; i++)
         if (set->hosts[i] == h)
             set->hosts[i] = set->hosts[--set->n_hosts];
-    for (size_t i = 0; i < set->n_syncs;) {
-        if (txg_sync_host(set->syncs[i]) == h) {
-            txg_sync_free(set->syncs[i]);
-            set->syncs[i] = set->syncs[--set->n_syncs];
-        } else {
-            i++;
-        }
-    }
+    txg_syncs_drop(&set->syncs, h);
     txg_host_free(h);
     if (set->closing && set->tick_closed && set->n_hosts == 0)
         set->config.on_closed(set->config.user);
 }
 
-/* The words between blanks, borrowed from `text`; the array is the caller's. */
-static struct txg_span *split_words(const char *text, size_t *n)
-{
-    struct txg_span *words = NULL;
-    size_t cap = 0;
-    for (text += strspn(text, " \t"); *text; text += strspn(text, " \t")) {
-        size_t len = strcspn(text, " \t");
-        words = txg_grow(words, *n, &cap, sizeof *words);
-        words[(*n)++] = txg_span(text, len);
-        text += len;
-    }
-    return words;
-}
-
 /* `root` is where its files were brought, or NULL. */
 static void send_open(const struct gateway *g, const char *root)
 {
-    const struct txg_spec *spec = g->spec;
-    const char *directory = spec->chdir ? spec->chdir : root;
-    struct txg_msg msg = {.type = TXG_MSG_OPEN};
-    struct txg_msg_pair *env = txg_xcalloc(spec->env.n, sizeof *env);
-    for (size_t i = 0; i < spec->env.n; i++) {
-        const char *entry = spec->env.items[i], *eq = strchr(entry, '=');
-        env[i].name = txg_span(entry, (size_t)(eq - entry));
-        env[i].value = txg_span_cstr(eq + 1);
-    }
-    msg.open.channel = g->channel;
-    msg.open.chdir = txg_span_cstr(directory);
-    msg.open.nice = spec->has_nice ? spec->nice : 0;
-    msg.open.env = env;
-    msg.open.n_env = spec->env.n;
-    msg.open.arch = txg_span_cstr(spec->arch);
-    struct txg_span *emulator =
-        spec->emulator ? split_words(spec->emulator, &msg.open.n_emulator) : NULL;
-    msg.open.emulator = emulator;
-    msg.open.n_argv = g->argv.n;
-    msg.open.argv = txg_xcalloc(g->argv.n, sizeof *msg.open.argv);
-    for (size_t i = 0; i < g->argv.n; i++)
-        msg.open.argv[i] = txg_span_cstr(g->argv.items[i]);
+    struct txg_msg msg;
+    txg_opening_make(&msg, g->channel, g->spec, &g->argv, root);
     txg_host_send(g->host, 0, &msg);
-    free(emulator);
-    free(msg.open.argv);
-    free(env);
+    txg_msg_release(&msg);
 }
 
 static void send_to(struct gateway *g, const struct txg_msg *msg)
@@ -334,16 +281,12 @@ static void send_to(struct gateway *g, const struct txg_msg *msg)
 
 static struct txg_sync *sync_for(struct txg_gateways *set, struct gateway *g)
 {
-    for (size_t i = 0; i < set->n_syncs; i++)
-        if (txg_sync_is_for(set->syncs[i], g->host, g->spec->chdir))
-            return set->syncs[i];
+    struct txg_sync *s = txg_syncs_of_folder(&set->syncs, g->host, g->spec->chdir);
+    if (s)
+        return s;
     const struct txg_manifest *files =
         set->config.files_for(set->config.user, (unsigned)(g - set->items), txg_host_arch(g->host));
-    if (!files)
-        return NULL;
-    set->syncs = txg_grow(set->syncs, set->n_syncs, &set->cap_syncs, sizeof *set->syncs);
-    return set->syncs[set->n_syncs++] = txg_sync_new(g->host, FILES_CHANNEL - set->keepers++,
-                                                     g->spec->chdir, files, now_us());
+    return files ? txg_syncs_start(&set->syncs, g->host, g->spec->chdir, files, now_us()) : NULL;
 }
 
 /* Files first: what collects must find them. One that was killed meanwhile is never opened: its
@@ -368,8 +311,9 @@ static void open_when_ready(struct txg_gateways *set, struct gateway *g)
 }
 
 /* Those of one host that waited. */
-static void open_all(struct txg_gateways *set, struct txg_host *h)
+static void open_all(void *user, struct txg_host *h)
 {
+    struct txg_gateways *set = user;
     for (size_t i = 0; i < set->n; i++)
         if (set->items[i].state != DEAD && set->items[i].host == h)
             open_when_ready(set, &set->items[i]);
@@ -387,33 +331,14 @@ static void on_up(void *user, struct txg_host *h, const struct txg_msg_hello *he
 static bool on_room(void *user, struct txg_host *h)
 {
     struct txg_gateways *set = user;
-    for (size_t i = 0; i < set->n_syncs; i++)
-        if (txg_sync_host(set->syncs[i]) == h && txg_sync_pump(set->syncs[i], now_us()))
-            return true;
-    return false;
-}
-
-/* A sync may take as long as it takes, but something must move. */
-static void watch_syncs(struct txg_gateways *set, int64_t now)
-{
-    char text[64];
-    snprintf(text, sizeof text, "nothing moved for %.6g s (--connect-timeout)",
-             (double)set->config.connect_timeout / 1e6);
-    for (size_t i = 0; i < set->n_syncs; i++) {
-        struct txg_sync *s = set->syncs[i];
-        if (txg_sync_state(s) == TXG_SYNC_RUNNING &&
-            now - txg_sync_moved(s) >= set->config.connect_timeout)
-            txg_sync_fail(s, text);
-        if (txg_sync_state(s) == TXG_SYNC_FAILED) /* or a file here could not be sent */
-            open_all(set, txg_sync_host(s));
-    }
+    return txg_syncs_pump(&set->syncs, h, now_us());
 }
 
 static void on_tick(uv_timer_t *timer)
 {
     struct txg_gateways *set = timer->data;
     int64_t now = now_us();
-    watch_syncs(set, now);
+    txg_syncs_watch(&set->syncs, now, set->config.connect_timeout, open_all, set);
     for (size_t i = 0; i < set->n && set->starting; i++) {
         struct gateway *g = &set->items[i];
         if (g->state >= READY)
@@ -565,9 +490,7 @@ void txg_gateways_close(struct txg_gateways *set)
 
 void txg_gateways_free(struct txg_gateways *set)
 {
-    for (size_t i = 0; i < set->n_syncs; i++)
-        txg_sync_free(set->syncs[i]);
-    free(set->syncs);
+    txg_syncs_release(&set->syncs);
     for (size_t i = 0; i < set->n; i++) {
         txg_buf_release(&set->items[i].later);
         txg_strv_release(&set->items[i].argv);
