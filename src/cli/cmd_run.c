@@ -120,12 +120,14 @@ static int close_outputs(struct outputs *out, int exit_code)
             exit_code = complain("run", &err, TXG_EXIT_INTERNAL);
         r->ops->free(r);
     }
-    uint64_t dropped = out->screen ? txg_queue_sink_dropped(out->screen) : 0;
-    if (dropped)
-        fprintf(stderr, "txgate run: %llu bytes of progress were dropped while nobody read them\n",
-                (unsigned long long)dropped);
-    if (out->screen)
-        txg_queue_sink_free(out->screen, NULL); /* a closed pipe (| head) is the user's wish */
+    if (out->screen && txg_queue_sink_free(out->screen, &err) != 0) {
+        if (err.code == TXG_E_LIMIT) /* progress was too much for who read it: the run is whole */
+            complain("run", &err, exit_code);
+        else if (err.errnum != EPIPE) { /* a closed pipe (| head) is the user's wish */
+            txg_err_wrap(&err, "stdout");
+            exit_code = complain("run", &err, TXG_EXIT_INTERNAL);
+        }
+    }
     if (out->jsonl && txg_queue_sink_free(out->jsonl, &err) != 0) {
         txg_err_wrap(&err, "--jsonl");
         exit_code = complain("run", &err, TXG_EXIT_INTERNAL);

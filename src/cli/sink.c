@@ -110,14 +110,6 @@ void txg_queue_sink_wait(struct txg_queue_sink *s)
     uv_mutex_unlock(&s->mutex);
 }
 
-uint64_t txg_queue_sink_dropped(struct txg_queue_sink *s)
-{
-    uv_mutex_lock(&s->mutex);
-    uint64_t dropped = s->dropped;
-    uv_mutex_unlock(&s->mutex);
-    return dropped;
-}
-
 int txg_queue_sink_free(struct txg_queue_sink *s, struct txg_err *err)
 {
     int rc = 0;

@@ -21,9 +21,6 @@ struct txg_sink *txg_queue_sink_get(struct txg_queue_sink *s);
 /* Nothing runs any more that a wait could delay: from here on a full queue is waited for. */
 void txg_queue_sink_wait(struct txg_queue_sink *s);
 
-/* Bytes that were dropped so far. */
-uint64_t txg_queue_sink_dropped(struct txg_queue_sink *s);
-
 /* Waits until all is written (a reader that stands still is waited for, as any program does) and
  * frees. -1: something was dropped or could not be written. */
 int txg_queue_sink_free(struct txg_queue_sink *s, struct txg_err *err);

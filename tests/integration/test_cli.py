@@ -125,6 +125,19 @@ def test_list_prints_nodeids(txgate, suite):
     assert r.out == "t/fail\nt/pass\nt/skip\n"
 
 
+def test_a_full_disk_under_stdout_is_told_a_reader_who_left_is_not(txgate, suite):
+    run = shlex.join([str(txgate.path), "run", "t/pass"])
+    for stdout, code, words in [
+        (">/dev/full", 3, "txgate run: stdout: write: No space left on device\n"),
+        ("| true", 0, ""),
+    ]:
+        r = subprocess.run(
+            ["bash", "-c", f"{run} {stdout}; exit ${{PIPESTATUS[0]}}"],
+            cwd=suite, stderr=subprocess.PIPE, text=True, timeout=60,
+        )
+        assert (r.returncode, r.stderr) == (code, words)
+
+
 def test_junit_and_jsonl(txgate, suite):
     r = txgate("run", "-n", "2", "--junitxml", "r.xml", "--jsonl", "r.jsonl", "t", cwd=suite)
     assert r.code == 1
