@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "gateway/wire/lease.h"
+#include "src/worker/known.h"
 #include "src/worker/link.h"
 #include "src/worker/raw.h"
 #include "src/worker/spawn.h"
@@ -507,6 +508,7 @@ int txg_agent_main(int in, int out, const char *token)
     a.listened = a.began;
     txg_sweep_prepare();
     txg_wait_prepare();
+    txg_known_share();
     txg_link_init(&a.link, in, out);
     greet(&a, token);
     int status = serve(&a);

@@ -8,6 +8,7 @@
 
 #include "src/worker/elf.h"
 #include "src/worker/harness.h"
+#include "src/worker/known.h"
 
 #define DESCRIPTION_MAX 4096 /* of a .test file; they have four lines */
 
@@ -55,31 +56,35 @@ static bool described_as_tap(struct txg_dir *dir, const char *path)
            txg_span_is(value_of(text, "Output"), "TAP") && runs(value_of(text, "Exec"), name);
 }
 
-/* NULL: its sections do not say. */
-static const struct txg_harness_ops *linked_with(struct txg_dir *dir, const char *path)
+/* What its sections say. */
+static enum txg_elf_framework linked_with(struct txg_dir *dir, const char *path)
 {
     const char *name;
     int at = txg_dir_at(dir, path, &name);
     int fd = openat(at, name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0)
-        return NULL; /* it may be executed all the same */
+        return TXG_ELF_NONE; /* it may be executed all the same */
     enum txg_elf_framework framework = txg_elf_framework(fd);
     close(fd);
-    static const struct txg_harness_ops *const harnesses[] = {
-        [TXG_ELF_NONE] = NULL,
-        [TXG_ELF_GTEST] = &txg_harness_gtest,
-        [TXG_ELF_GLIB] = &txg_harness_glib,
-        [TXG_ELF_TXGATE] = &txg_harness_talk,
-    };
-    return harnesses[framework];
+    return framework;
 }
 
 const struct txg_harness_ops *txg_harness_detect(const char *path, struct txg_dir *dir)
 {
+    enum { DESCRIBED = TXG_ELF_TXGATE + 1 };
+    static const struct txg_harness_ops *const harnesses[] = {
+        [TXG_ELF_NONE] = &txg_harness_exec, [TXG_ELF_GTEST] = &txg_harness_gtest,
+        [TXG_ELF_GLIB] = &txg_harness_glib, [TXG_ELF_TXGATE] = &txg_harness_talk,
+        [DESCRIBED] = &txg_harness_tap,
+    };
     if (txg_has_suffix(path, ".t") || txg_has_suffix(path, ".bats"))
         return &txg_harness_tap;
-    const struct txg_harness_ops *linked = linked_with(dir, path);
-    if (linked)
-        return linked;
-    return described_as_tap(dir, path) ? &txg_harness_tap : &txg_harness_exec;
+    int found = txg_known_get(path);
+    if (found < 0) {
+        found = (int)linked_with(dir, path);
+        if (found == TXG_ELF_NONE && described_as_tap(dir, path))
+            found = DESCRIBED;
+        txg_known_put(path, found);
+    }
+    return harnesses[found];
 }

@@ -54,14 +54,15 @@ static bool open_elf(struct elf *e)
            e->entry == (e->wide ? sizeof(Elf64_Shdr) : sizeof(Elf32_Shdr));
 }
 
-static bool header(const struct elf *e, size_t i, uint32_t *name, struct section *out)
+/* Of the table of all section headers. False: it has no bytes in the file. */
+static bool section_of(const struct elf *e, const char *table, size_t i, uint32_t *name,
+                       struct section *out)
 {
     union {
         Elf32_Shdr narrow;
         Elf64_Shdr wide;
     } h;
-    if (!read_at(e->fd, &h, e->entry, e->headers + i * e->entry))
-        return false;
+    memcpy(&h, table + i * e->entry, e->entry);
     *name = e->wide ? h.wide.sh_name : h.narrow.sh_name;
     out->offset = e->wide ? h.wide.sh_offset : h.narrow.sh_offset;
     out->size = e->wide ? h.wide.sh_size : h.narrow.sh_size;
@@ -73,13 +74,15 @@ static void find_sections(const struct elf *e, struct section *dynstr, struct se
 {
     struct section names, s;
     uint32_t name;
-    if (!header(e, e->names, &name, &names) || names.size == 0 || names.size > NAMES_MAX)
+    TXG_AUTOFREE char *table = txg_xmalloc(e->n * e->entry);
+    if (!read_at(e->fd, table, e->n * e->entry, e->headers) ||
+        !section_of(e, table, e->names, &name, &names) || names.size == 0 || names.size > NAMES_MAX)
         return;
     TXG_AUTOFREE char *text = txg_xmalloc((size_t)names.size);
     if (!read_at(e->fd, text, (size_t)names.size, names.offset) || text[names.size - 1] != '\0')
         return;
     for (size_t i = 1; i < e->n; i++) {
-        if (!header(e, i, &name, &s) || name >= names.size)
+        if (!section_of(e, table, i, &name, &s) || name >= names.size)
             continue;
         *marked |= strcmp(text + name, ".txgate_harness") == 0;
         if (strcmp(text + name, ".dynstr") == 0 && s.size <= DYNSTR_MAX)
