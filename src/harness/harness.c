@@ -1,20 +1,15 @@
 #include "txgate/harness.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "input.h"
+#include "lines.h"
 
 #define REASON_MAX 1024
-#define HELLO_MAX  (1u << 20) /* bytes of a command: docs/harness.md, section 2 */
 
 /* By its section a program is known for what it is, without being run. */
 __attribute__((used, section(".txgate_harness"))) static const char mark[] = "txgate harness 1";
@@ -39,19 +34,13 @@ static size_t n_tests, cap_tests;
 static struct txg_fixture fixture;
 static bool is_set_up;
 
-static void die(const char *what)
-{
-    fprintf(stderr, "libtxgate-harness: %s\n", what);
-    exit(99);
-}
-
 void txg_add(const char *name, void (*fn)(struct txg_case *c))
 {
     if (n_tests == cap_tests) {
         cap_tests = cap_tests ? 2 * cap_tests : 64;
         tests = realloc(tests, cap_tests * sizeof *tests);
         if (!tests)
-            die("out of memory");
+            txg_lines_die("out of memory");
     }
     tests[n_tests++] = (struct test){name, fn};
 }
@@ -93,17 +82,10 @@ void txg_skip(struct txg_case *c, const char *fmt, ...)
     longjmp(c->back, 1);
 }
 
-static long long now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * 1000000LL + t.tv_nsec / 1000;
-}
-
 /* Returns how long it took. What `after` says counts where the case had passed. */
 static long long run_case(struct txg_case *c, const struct test *test, const struct txg_input *in)
 {
-    long long begun = now();
+    long long begun = txg_lines_now();
     c->test = test;
     c->input = in;
     c->outcome = PASSED;
@@ -127,7 +109,7 @@ static long long run_case(struct txg_case *c, const struct test *test, const str
             memcpy(c->reason, reason, sizeof reason);
         }
     }
-    return now() - begun;
+    return txg_lines_now() - begun;
 }
 
 static void tear_down(void)
@@ -150,200 +132,58 @@ static const struct test *find(const char *name, size_t *guess)
 
 /* docs/harness.md */
 
-struct talk {
-    int in, out;
-    char *text; /* what was read and is not used up */
-    size_t from, to, cap;
-    char line[8 * REASON_MAX];
-};
-
-/* The next line, NUL-terminated; NULL at the end of the file. */
-static char *read_line(struct talk *t)
-{
-    for (size_t seen = t->from;;) {
-        char *newline = t->to > seen ? memchr(t->text + seen, '\n', t->to - seen) : NULL;
-        if (newline) {
-            char *line = t->text + t->from;
-            *newline = '\0';
-            t->from = (size_t)(newline - t->text) + 1;
-            return line;
-        }
-        if (t->from > 0 && t->from < t->to)
-            memmove(t->text, t->text + t->from, t->to - t->from);
-        t->to -= t->from;
-        t->from = 0;
-        seen = t->to;
-        if (t->to == t->cap) {
-            if (t->cap > HELLO_MAX)
-                die("a command without end");
-            t->cap = t->cap ? 2 * t->cap : 65536;
-            t->text = realloc(t->text, t->cap);
-            if (!t->text)
-                die("out of memory");
-        }
-        ssize_t n;
-        do
-            n = read(t->in, t->text + t->to, t->cap - t->to);
-        while (n < 0 && errno == EINTR);
-        if (n <= 0)
-            return NULL;
-        t->to += (size_t)n;
-    }
-}
-
-/* Cuts a field off the front of a line, and resolves its escapes in place. */
-static char *next_field(char **line)
-{
-    char *field = *line, *to = field, *from = field;
-    if (!field)
-        return NULL;
-    for (; *from && *from != '\t'; from++) {
-        if (*from == '\\' && from[1]) {
-            from++;
-            *to++ = *from == 't' ? '\t' : *from == 'n' ? '\n' : *from;
-        } else {
-            *to++ = *from;
-        }
-    }
-    *line = *from ? from + 1 : NULL;
-    *to = '\0';
-    return field;
-}
-
-static char *put_field(char *to, char *end, const char *text)
-{
-    for (; *text && to + 2 < end; text++) {
-        char escape = *text == '\t' ? 't' : *text == '\n' ? 'n' : *text == '\\' ? '\\' : '\0';
-        if (escape)
-            *to++ = '\\';
-        *to++ = escape ? escape : *text;
-    }
-    return to;
-}
-
-static void write_all(struct talk *t, const char *data, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(t->out, data, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            _exit(99); /* nobody listens any more */
-        data += n;
-        len -= (size_t)n;
-    }
-}
-
-/* `fields` ends in NULL. */
-static void say(struct talk *t, const char *const *fields)
-{
-    char *at = t->line, *end = t->line + sizeof t->line - 1;
-    for (; *fields; fields++) {
-        if (at > t->line && at < end)
-            *at++ = '\t';
-        at = put_field(at, end, *fields);
-    }
-    *at++ = '\n';
-    write_all(t, t->line, (size_t)(at - t->line));
-}
-
-static void list_cases(struct talk *t)
+static void list_cases(struct txg_lines *l)
 {
     for (size_t i = 0; i < n_tests; i++)
-        say(t, (const char *const[]){"case", tests[i].name, NULL});
-    say(t, (const char *const[]){"listed", NULL});
+        txg_lines_say(l, (const char *const[]){"case", tests[i].name, NULL});
+    txg_lines_say(l, (const char *const[]){"listed", NULL});
 }
 
-static bool is_unread(int fd)
-{
-    int n = 0;
-    return ioctl(fd, FIONREAD, &n) == 0 && n > 0;
-}
-
-/* The promise of `ahead`: what a case wrote is read before the next one begins. */
-static void wait_for_go(struct talk *t)
-{
-    char *line = read_line(t), *word;
-    /* runs that were sent ahead stand in front of it: they stay where they are */
-    size_t kept = 0;
-    char *later = NULL;
-    while (line && strcmp(line, "go") != 0) {
-        size_t n = strlen(line);
-        word = realloc(later, kept + n + 1);
-        if (!word)
-            die("out of memory");
-        later = word;
-        memcpy(later + kept, line, n);
-        later[kept + n] = '\n';
-        kept += n + 1;
-        line = read_line(t);
-    }
-    if (!line)
-        _exit(0); /* nobody wants the rest */
-    if (kept > 0) {
-        char *text = malloc(kept + t->to - t->from + 65536);
-        if (!text)
-            die("out of memory");
-        memcpy(text, later, kept);
-        memcpy(text + kept, t->text + t->from, t->to - t->from);
-        t->cap = kept + t->to - t->from + 65536;
-        t->to = kept + t->to - t->from;
-        t->from = 0;
-        free(t->text);
-        t->text = text;
-    }
-    free(later);
-}
-
-static void run_for(struct talk *t, const char *name, const struct txg_input *in, size_t *guess)
+static void run_for(struct txg_lines *l, const char *name, const struct txg_input *in,
+                    size_t *guess)
 {
     static const char *const words[] = {"passed", "failed", "skipped"};
     static struct txg_case c;
     const struct test *test = find(name, guess);
     if (!test) {
-        say(t, (const char *const[]){"result", name, "error", "", "there is no such case", NULL});
+        txg_lines_say(
+            l, (const char *const[]){"result", name, "error", "", "there is no such case", NULL});
         return;
     }
     char duration[24];
     snprintf(duration, sizeof duration, "%lld", run_case(&c, test, in));
     fflush(stdout);
     fflush(stderr);
-    bool wait = is_unread(1) || is_unread(2);
-    say(t, (const char *const[]){"result", name, words[c.outcome], duration, c.reason,
-                                 wait ? "wait" : NULL, NULL});
+    bool wait = txg_lines_must_wait();
+    txg_lines_say(l, (const char *const[]){"result", name, words[c.outcome], duration, c.reason,
+                                           wait ? "wait" : NULL, NULL});
     if (wait)
-        wait_for_go(t);
+        txg_lines_await_go(l);
 }
 
-static int serve(int in, int out)
+static int serve(struct txg_lines *l)
 {
-    static struct talk t;
     struct txg_input *input = NULL;
     size_t guess = 0;
     char *line;
-    t.in = in;
-    t.out = out;
-    fcntl(in, F_SETFD, FD_CLOEXEC);
-    fcntl(out, F_SETFD, FD_CLOEXEC);
-    unsetenv("TXGATE_HARNESS");
-    while ((line = read_line(&t))) {
-        const char *word = next_field(&line);
+    while ((line = txg_lines_read(l))) {
+        const char *word = txg_lines_field(&line);
         if (strcmp(word, "hello") == 0) {
-            next_field(&line);
-            const char *json = next_field(&line);
+            txg_lines_field(&line);
+            const char *json = txg_lines_field(&line);
             input = json ? txg_input_parse(json) : NULL;
             if (!input)
-                die("hello without a workerinput that can be read");
-            say(&t, (const char *const[]){"ready", "1", "ahead", NULL});
+                txg_lines_die("hello without a workerinput that can be read");
+            txg_lines_say(l, (const char *const[]){"ready", "1", "ahead", NULL});
         } else if (strcmp(word, "list") == 0) {
-            list_cases(&t);
+            list_cases(l);
         } else if (strcmp(word, "run") == 0 && line && input) {
-            run_for(&t, next_field(&line), input, &guess);
+            run_for(l, txg_lines_field(&line), input, &guess);
         }
     }
     tear_down();
     txg_input_free(input);
-    free(t.text);
+    txg_lines_release(l);
     return 0;
 }
 
@@ -394,11 +234,10 @@ static int run_alone(int argc, char **argv)
 
 int txg_main(int argc, char **argv)
 {
-    const char *fds = getenv("TXGATE_HARNESS");
-    int in, out;
+    static struct txg_lines lines;
     __asm__ volatile("" : : "r"(mark)); /* ld --gc-sections keeps what is referred to */
-    if (fds && sscanf(fds, "%d,%d", &in, &out) == 2)
-        return serve(in, out);
+    if (txg_lines_open(&lines))
+        return serve(&lines);
     if (argc == 2 && strcmp(argv[1], "--list") == 0)
         return print_list();
     return run_alone(argc, argv);

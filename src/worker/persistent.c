@@ -129,6 +129,14 @@ static void take_result(struct txg_runner *r, struct txg_span line)
     go_on(r);
 }
 
+/* What is of no case must not go unseen: the run fails with it. */
+static void report_fault(struct txg_runner *r, const char *text)
+{
+    const char *nodeid = r->item->nodeid;
+    TXG_AUTOFREE char *program = txg_xstrndup(nodeid, strlen(nodeid) - strlen(r->item->name) - 2);
+    txg_reporting_collect_error(r->reporting, program, text);
+}
+
 static void take_line(struct txg_runner *r, struct txg_span line)
 {
     struct txg_buf field = {0};
@@ -143,6 +151,9 @@ static void take_line(struct txg_runner *r, struct txg_span line)
         r->ahead = strcmp(txg_buf_cstr(&field), "ahead") == 0;
         if (r->at < r->n)
             send_runs(r);
+    } else if (strcmp(txg_buf_cstr(&field), "error") == 0) {
+        txg_talk_field(&line, &field);
+        report_fault(r, txg_buf_cstr(&field));
     }
     txg_buf_release(&field);
 }
@@ -180,22 +191,18 @@ void txg_runner_retire(struct txg_runner *r)
     r->term_at = txg_now() + RETIRE_TIME;
 }
 
-/* Its cases are told of: what it does behind them must not go unseen. */
 static void judge_end(struct txg_runner *r, const struct txg_ending *ending)
 {
     char text[160];
-    const char *program = r->item->nodeid;
-    size_t n = strlen(program) - strlen(r->item->name) - 2;
     struct txg_verdict v = {0};
     struct txg_ending end = *ending;
     end.timeout = RETIRE_TIME;
     if (!txg_verdict_unfinished(&v, &end) && end.status != 0)
         txg_verdict_set(&v, TXG_ERROR, "exit status %d", end.status);
     if (v.outcome != TXG_PASSED) {
-        TXG_AUTOFREE char *nodeid = txg_xstrndup(program, n);
         snprintf(text, sizeof text, "it ended badly when its cases were done: %s",
                  txg_buf_cstr(&v.reason));
-        txg_reporting_collect_error(r->reporting, nodeid, text);
+        report_fault(r, text);
     }
     txg_verdict_release(&v);
 }

@@ -87,10 +87,26 @@ def harness_form(builddir, folder):
     return "devices_harness"
 
 
-@pytest.mark.parametrize("form", ["gtest", "harness"])
+def cunit_form(srcdir, folder, target):
+    shutil.copytree(srcdir / "examples/devices", folder / "examples")
+    done = subprocess.run(["make", "-C", folder / "examples", target,
+                           "HARNESS=%s" % (srcdir / "src/harness")],
+                          capture_output=True, text=True, timeout=120)
+    if done.returncode != 0 and "CUnit/Basic.h: No such file" in done.stderr:
+        pytest.skip("no libcunit1-dev here")
+    assert done.returncode == 0, done.stderr
+    return "examples/" + target
+
+
+@pytest.mark.parametrize("form", ["gtest", "harness", "cunit_line"])
 def test_as_cases_of_one_program(txgate, devices, builddir, srcdir, form):
     folder = txgate.cwd
-    name = gtest_form(srcdir, folder) if form == "gtest" else harness_form(builddir, folder)
+    if form == "gtest":
+        name = gtest_form(srcdir, folder)
+    elif form == "harness":
+        name = harness_form(builddir, folder)
+    else:
+        name = cunit_form(srcdir, folder, "devices_" + form)
     for dist, counts, failed in [("each", [3, 3, 3], 9), ("load", [1, 1, 1], 3)]:
         result = run(txgate, [name], "--tx", "3*popen", "--dist", dist)
         assert result.code == 1 and named(result) == counts, result

@@ -14,7 +14,7 @@ def program(tmp_path_factory):
     target = tmp_path_factory.mktemp("harness") / "ways_test"
     subprocess.run([os.environ.get("CC") or "cc", "-Wall", "-I%s/src/harness" % SRCDIR, "-o", target,
                     SRCDIR / "tests/integration/cases/harness.c",
-                    *[SRCDIR / "src/harness" / name for name in ("harness.c", "input.c")]],
+                    *[SRCDIR / "src/harness" / name for name in ("harness.c", "input.c", "lines.c")]],
                    check=True, timeout=120)
     assert (BUILDDIR / "src/harness/libtxgate-harness.a").exists()
     return target
