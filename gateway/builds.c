@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
@@ -50,21 +51,53 @@ static int read_all(struct txg_build *b, const char *path, struct txg_err *err)
     return rc;
 }
 
+static bool is_a_name(const char *machine)
+{
+    return *machine && strspn(machine, "abcdefghijklmnopqrstuvwxyz"
+                                       "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == strlen(machine);
+}
+
+static char *path_of(const char *target, const char *own_worker, const char *name)
+{
+    const char *slash = strrchr(own_worker, '/');
+    return txg_xasprintf("%.*s/workers/%s/%s", slash ? (int)(slash - own_worker) : 1,
+                         slash ? own_worker : ".", target, name);
+}
+
+static bool is_like_here(const char *target)
+{
+    struct utsname own;
+    return uname(&own) == 0 && strcmp(target_of(own.machine), target) == 0;
+}
+
+char *txg_build_beside(const char *machine, const char *own_worker, const char *name)
+{
+    const char *slash = strrchr(own_worker, '/');
+    if (!is_a_name(machine))
+        return NULL;
+    char *path = path_of(target_of(machine), own_worker, name);
+    if (access(path, R_OK) == 0)
+        return path;
+    free(path);
+    if (!is_like_here(target_of(machine)))
+        return NULL;
+    path = txg_xasprintf("%.*s/%s", slash ? (int)(slash - own_worker) : 1, slash ? own_worker : ".",
+                         name);
+    if (access(path, R_OK) == 0)
+        return path;
+    free(path);
+    return NULL;
+}
+
 int txg_build_load(struct txg_build *b, const char *machine, const char *own_worker,
                    struct txg_err *err)
 {
-    struct utsname own;
-    const char *target = target_of(machine), *slash = strrchr(own_worker, '/');
+    const char *target = target_of(machine);
     *b = (struct txg_build){0};
-    if (*machine == '\0' ||
-        strspn(machine, "abcdefghijklmnopqrstuvwxyz"
-                        "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != strlen(machine))
+    if (!is_a_name(machine))
         return txg_err_set(err, TXG_E_PROTO, "the host calls its machine '%.64s'", machine);
-    TXG_AUTOFREE char *path =
-        txg_xasprintf("%.*s/workers/%s/txgate-worker", slash ? (int)(slash - own_worker) : 1,
-                      slash ? own_worker : ".", target);
-    bool like_here = uname(&own) == 0 && strcmp(target_of(own.machine), target) == 0;
-    if (access(path, R_OK) != 0 && !like_here)
+    TXG_AUTOFREE char *path = path_of(target, own_worker, "txgate-worker");
+    if (access(path, R_OK) != 0 && !is_like_here(target))
         return txg_err_set(err, TXG_E_USAGE,
                            "there is no worker for %s: expected it at %s (`make workers` builds "
                            "some, docs/workers.md tells how to add one)",

@@ -21,6 +21,9 @@ struct txg_build { /* zero-filled storage is none */
  * machine's worker. -1: there is none, or it can't be read; err says where it was looked for. */
 int txg_build_load(struct txg_build *b, const char *machine, const char *own_worker,
                    struct txg_err *err);
+
+/* What stands as `name` beside the build that such a host gets; NULL: nothing that can be read. */
+char *txg_build_beside(const char *machine, const char *own_worker, const char *name);
 void txg_build_release(struct txg_build *b);
 
 #endif

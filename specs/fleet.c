@@ -33,8 +33,8 @@ static const struct {
     const char *name;
     bool is_built;
 } harnesses[] = {
-    {"auto", true}, {"exec", true},   {"tap", true},    {"gtest", true},
-    {"glib", true}, {"txgate", true}, {"cunit", false}, {"pytest", false},
+    {"auto", true}, {"exec", true},  {"tap", true},    {"gtest", true},
+    {"glib", true}, {"cunit", true}, {"txgate", true}, {"pytest", false},
 };
 enum { N_HARNESSES = sizeof harnesses / sizeof *harnesses };
 

@@ -10,10 +10,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "gateway/builds.h"
 #include "src/base/sha256.h"
 #include "src/base/str.h"
 #include "src/worker/collect.h"
+#include "src/worker/elf.h"
 #include "src/worker/paths.h"
+#include "src/worker/preload.h"
 
 #define DEPTH_MAX 64 /* of folders below one that is synced */
 
@@ -27,6 +30,8 @@ struct list { /* of one host and folder */
     struct txg_manifest_file *files; /* strings borrowed from the known ones */
     size_t cap;
     char *folder; /* owned */
+    bool wants_preload;
+    struct txg_manifest_file preload; /* strings owned */
 };
 
 struct txg_files {
@@ -67,6 +72,8 @@ void txg_files_free(struct txg_files *f)
     for (size_t i = 0; i < f->n_lists; i++) {
         free(f->lists[i]->files);
         free(f->lists[i]->folder);
+        free((char *)f->lists[i]->preload.source);
+        free((char *)f->lists[i]->preload.content);
         free(f->lists[i]);
     }
     free(f->known);
@@ -188,6 +195,37 @@ static void add_suite(struct txg_collection *c, const struct txg_plan_suite *fro
     }
 }
 
+/* As its worker will see it; which says what is wrong where something is. */
+static bool wants_preload(const struct txg_files *f, const struct txg_item *item)
+{
+    const struct txg_suite_config *config = f->plan->suites.items[item->suite].config;
+    const char *harness = config && config->harness ? config->harness : f->plan->harness;
+    if (strcmp(harness, "auto") != 0)
+        return strcmp(harness, txg_harness_cunit.name) == 0;
+    int fd = open(item->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    bool is_cunit = fd >= 0 && txg_elf_framework(fd) == TXG_ELF_CUNIT;
+    if (fd >= 0)
+        close(fd);
+    return is_cunit;
+}
+
+/* What a worker has its CUnit programs load. Where there is none for such a host, it says so. */
+static void add_preload(struct txg_files *f, struct list *list, const char *arch)
+{
+    struct stat st;
+    char *source = txg_build_beside(arch, f->plan->worker, TXG_PRELOAD_NAME);
+    char *content = source ? content_of(source, TXG_PRELOAD_SYNCED, &st) : NULL;
+    list->preload.source = source;
+    list->preload.content = content;
+    if (!content || !S_ISREG(st.st_mode))
+        return;
+    list->preload.path = TXG_PRELOAD_SYNCED;
+    list->preload.mode = st.st_mode;
+    list->preload.size = st.st_size;
+    list->files = txg_grow(list->files, list->manifest.n, &list->cap, sizeof *list->files);
+    list->files[list->manifest.n++] = list->preload;
+}
+
 /* The test programs of one gateway, found here as its worker will find them there. */
 static void add_tests(struct txg_files *f, struct list *list, size_t origin, const char *arch)
 {
@@ -199,8 +237,10 @@ static void add_tests(struct txg_files *f, struct list *list, size_t origin, con
     for (size_t i = 0; i < f->plan->suites.n; i++)
         add_suite(&c, &f->plan->suites.items[i], i);
     txg_collection_run(&c, &names, f->base);
-    for (size_t i = 0; i < c.n_items; i++)
+    for (size_t i = 0; i < c.n_items; i++) {
         add_file(f, list, c.items[i].path);
+        list->wants_preload |= wants_preload(f, &c.items[i]);
+    }
     txg_collection_release(&c);
 }
 
@@ -270,6 +310,8 @@ const struct txg_manifest *txg_files_manifest(struct txg_files *f, size_t origin
             add_tests(f, list, i, arch);
     }
     add_folders(f, list);
+    if (list->wants_preload)
+        add_preload(f, list, arch);
     sort_and_unite(list);
     f->lists = txg_grow(f->lists, f->n_lists, &f->cap_lists, sizeof *f->lists);
     f->lists[f->n_lists++] = list;

@@ -233,14 +233,20 @@ static void add_item(struct run *r, const struct txg_pattern *p, const char *pat
         return;
     }
     const char *harness = c->suites[r->suite].harness;
-    const struct txg_harness_ops *ops = txg_harness_find(txg_span_cstr(harness));
+    struct txg_err err;
+    const struct txg_harness_ops *ops =
+        txg_harness_choose(txg_harness_find(txg_span_cstr(harness)), path, &r->dir, &err);
+    if (!ops) {
+        error(r, "%s", err.text);
+        free(nodeid);
+        return;
+    }
     c->items = txg_grow(c->items, c->n_items, &c->cap_items, sizeof *c->items);
     txg_strv_push(&c->paths, path);
-    c->items[c->n_items++] =
-        (struct txg_item){.harness = ops ? ops : txg_harness_detect(path, &r->dir),
-                          .suite = r->suite,
-                          .nodeid = nodeid,
-                          .path = c->paths.items[c->paths.n - 1]};
+    c->items[c->n_items++] = (struct txg_item){.harness = ops,
+                                               .suite = r->suite,
+                                               .nodeid = nodeid,
+                                               .path = c->paths.items[c->paths.n - 1]};
     by_path->item = by_nodeid->item = c->n_items;
     if (c->items[c->n_items - 1].harness->cases)
         add_program(c, c->n_items - 1);

@@ -107,6 +107,37 @@ static bool holds(int fd, struct section s, struct txg_span word)
     return false;
 }
 
+bool txg_elf_is(int fd)
+{
+    char magic[SELFMAG];
+    return read_at(fd, magic, sizeof magic, 0) && memcmp(magic, ELFMAG, SELFMAG) == 0;
+}
+
+/* Class and byte order, then the machine: they stand at the same place in both classes. */
+bool txg_elf_is_alike(int fd, int other)
+{
+    Elf32_Ehdr a, b;
+    return txg_elf_is(fd) && read_at(fd, &a, sizeof a, 0) && read_at(other, &b, sizeof b, 0) &&
+           memcmp(a.e_ident, b.e_ident, EI_DATA + 1) == 0 && a.e_machine == b.e_machine;
+}
+
+/* A name's end; TXG_SPAN has no room for the NUL. */
+#define ENDING(s)                                                                                  \
+    {                                                                                              \
+        s, sizeof(s)                                                                               \
+    }
+
+/* By the ends of names: CU_basic_run_tests, CU_automated_run_tests ... CU_basic_run_suite ... */
+static bool runs_all(int fd, struct section dynstr)
+{
+    static const struct txg_span ends[] = {ENDING("_run_suite"), ENDING("_run_test"),
+                                           ENDING("_run_tests"), ENDING("_run_all_tests")};
+    int i = 0;
+    while (i < 4 && !holds(fd, dynstr, ends[i]))
+        i++;
+    return i == 2 || i == 3;
+}
+
 enum txg_elf_framework txg_elf_framework(int fd)
 {
     struct elf e = {.fd = fd};
@@ -120,8 +151,10 @@ enum txg_elf_framework txg_elf_framework(int fd)
     if (holds(fd, dynstr, TXG_SPAN("\0_ZN7testing14InitGoogleTest")) ||
         holds(fd, dynstr, TXG_SPAN("\0_ZN7testing8internal23MakeAndRegisterTestInfo")))
         return TXG_ELF_GTEST;
-    if (holds(fd, dynstr, (struct txg_span){"\0g_test_run", sizeof "\0g_test_run"}))
+    if (holds(fd, dynstr, (struct txg_span)ENDING("\0g_test_run")))
         return TXG_ELF_GLIB;
+    if (holds(fd, dynstr, TXG_SPAN("\0libcunit.so")))
+        return runs_all(fd, dynstr) ? TXG_ELF_CUNIT : TXG_ELF_CUNIT_SINGLY;
     /* A C program imports nothing of C++, and its data need not be searched. */
     if (dynstr.size > 0 && !holds(fd, dynstr, TXG_SPAN("\0_Z")))
         return TXG_ELF_NONE;

@@ -7,6 +7,8 @@
 
 #include "src/base/str.h"
 #include "src/worker/harness/talk.h"
+#include "src/worker/preload.h"
+#include "src/worker/runner.h"
 
 static void set_span(struct txg_strv *env, const char *name, struct txg_span value)
 {
@@ -60,15 +62,57 @@ static bool is_one_of(const char *entry, const char *const *names)
     return false;
 }
 
-char **txg_environ_without(const struct txg_strv *env, const char *const *names, const char *more)
+static const char *value_of(const struct txg_strv *env, const char *name)
 {
-    char **out = txg_xcalloc(env->n + 2, sizeof *out);
+    size_t n = strlen(name);
+    for (size_t i = 0; i < env->n; i++)
+        if (strncmp(env->items[i], name, n) == 0 && env->items[i][n] == '=')
+            return env->items[i] + n + 1;
+    return "";
+}
+
+/* Ours in front, so that the library knows what to leave there. A program with AddressSanitizer in
+ * a shared library of its own insists on being first, unless it is told. */
+static int add_preload(struct txg_strv *env, struct txg_err *err)
+{
+    const char *path = txg_preload_path(err), *old;
+    if (!path)
+        return -1;
+    old = value_of(env, "LD_PRELOAD");
+    TXG_AUTOFREE char *preload = txg_xasprintf("%s%s%s", path, *old ? ":" : "", old);
+    TXG_AUTOFREE char *asan =
+        txg_xasprintf("%s:verify_asan_link_order=0", value_of(env, "ASAN_OPTIONS"));
+    txg_strv_setenv(env, "LD_PRELOAD", preload);
+    txg_strv_setenv(env, "ASAN_OPTIONS", asan);
+    return 0;
+}
+
+int txg_environ_make(struct txg_environ *e, const struct txg_strv *env,
+                     const struct txg_harness_ops *harness, struct txg_err *err)
+{
+    *e = (struct txg_environ){0};
+    if (harness->preloads) {
+        txg_strv_copy(&e->own, env);
+        env = &e->own;
+        if (add_preload(&e->own, err) != 0) {
+            txg_environ_release(e);
+            return -1;
+        }
+    }
+    e->envp = txg_xcalloc(env->n + 2, sizeof *e->envp);
     size_t n = 0;
     for (size_t i = 0; i < env->n; i++)
-        if (!is_one_of(env->items[i], names))
-            out[n++] = env->items[i];
-    out[n] = (char *)more;
-    return out;
+        if (!harness->cases || !is_one_of(env->items[i], harness->cases->unset))
+            e->envp[n++] = env->items[i];
+    if (harness->persistent)
+        e->envp[n] = (char *)TXG_TALK_VARIABLE;
+    return 0;
+}
+
+void txg_environ_release(struct txg_environ *e)
+{
+    free(e->envp);
+    txg_strv_release(&e->own);
 }
 
 static void add_missing(struct txg_value *dict, const char *key, struct txg_value value)

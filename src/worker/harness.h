@@ -125,6 +125,7 @@ struct txg_harness_ops {
     void (*end)(void *state);
     const struct txg_cases_ops *cases; /* NULL: a program is one test */
     bool persistent; /* it speaks docs/harness.md: `cases` has nothing but read_list */
+    bool preloads;   /* and that because a library is loaded into it: src/worker/preload.h */
 };
 
 /* By the exit status, as automake's test driver reads it: 0 passed, 77 skipped, 99 error (a hard
@@ -140,6 +141,10 @@ extern const struct txg_harness_ops txg_harness_gtest;
 /* GLib's g_test_run: harness/glib.c. */
 extern const struct txg_harness_ops txg_harness_glib;
 
+/* CUnit, by a library that is loaded in front of libcunit: harness/cunit.c and
+ * src/worker/preload.h. */
+extern const struct txg_harness_ops txg_harness_cunit;
+
 /* "txgate", a program that speaks docs/harness.md: harness/talk.c and src/worker/persistent.c. */
 extern const struct txg_harness_ops txg_harness_talk;
 
@@ -151,7 +156,8 @@ const struct txg_harness_ops *txg_harness_find(struct txg_span name);
  * What "auto" stands for: from the file and what stands beside it, never by running it. Never NULL.
  * First rule first:
  *   1. the name ends in `.t` (perl, and all who follow it) or `.bats`: tap
- *   2. an ELF file that was linked with a framework (src/worker/elf.h): txgate, gtest, glib
+ *   2. an ELF file that was linked with a framework (src/worker/elf.h): txgate, gtest, glib;
+ *      cunit, where the library that this needs can be loaded into it
  *   3. beside the file stands `<path>.test`, a description of GNOME's installed tests, that says
  *      Type=session and Output=TAP, and whose Exec= ends in this program without arguments of its
  *      own (with `--tap` behind it, it is the argument that makes it speak TAP): tap
@@ -160,6 +166,12 @@ const struct txg_harness_ops *txg_harness_find(struct txg_span name);
  * `dir` is the caller's memory of where it looked last.
  */
 const struct txg_harness_ops *txg_harness_detect(const char *path, struct txg_dir *dir);
+
+/* What a file is run with whose suite names a harness: that harness, or another one that fits it
+ * better. NULL: err says why it can't be run so, and what to do. */
+const struct txg_harness_ops *txg_harness_choose(const struct txg_harness_ops *named,
+                                                 const char *path, struct txg_dir *dir,
+                                                 struct txg_err *err);
 
 /* "auto" first; NULL-terminated, for messages. */
 extern const char *const txg_harness_names[];

@@ -27,16 +27,19 @@ bool txg_listing_start(struct txg_listing *l, int64_t now)
         bool talks = item->harness->persistent;
         for (const char *const *word = ops->list; *word && !talks; word++)
             txg_strv_push(&argv, *word);
-        char **envp = txg_environ_without(l->env, ops->unset, talks ? TXG_TALK_VARIABLE : NULL);
         struct txg_child_command command = {.path = item->path,
                                             .argv = argv.items,
-                                            .envp = envp,
                                             .cwd = *suite->cwd ? suite->cwd : NULL,
                                             .talks = talks};
         l->late = l->large = false;
         l->kill_at = now + TXG_LISTING_LIMIT;
-        int rc = txg_child_start(l->child, &command, &err);
-        free(envp);
+        struct txg_environ environment;
+        int rc = txg_environ_make(&environment, l->env, item->harness, &err);
+        if (rc == 0) {
+            command.envp = environment.envp;
+            rc = txg_child_start(l->child, &command, &err);
+            txg_environ_release(&environment);
+        }
         txg_strv_release(&argv);
         if (rc == 0 && talks &&
             txg_child_say(l->child, txg_buf_data(l->hello), txg_buf_len(l->hello)) == 0)

@@ -155,26 +155,29 @@ void txg_runner_start(struct txg_runner *r)
         txg_talk_begin(r, false);
         return;
     }
-    char **envp = txg_environ_without(r->env, harness->cases ? harness->cases->unset : NULL,
-                                      harness->persistent ? TXG_TALK_VARIABLE : NULL);
     r->state = harness->begin ? harness->begin() : NULL;
     r->timed_out = false;
     r->kill_at = INT64_MAX;
     struct txg_child_command command = {.path = r->item->path,
                                         .argv = argv.items,
-                                        .envp = envp,
                                         .cwd = *suite_of(r)->cwd ? suite_of(r)->cwd : NULL,
                                         .merged = harness->cases && !harness->persistent,
                                         .talks = harness->persistent};
     if (harness->cases && !harness->persistent)
         txg_batch_begin(r, r->started);
-    if (txg_child_start(r->child, &command, &err) != 0) {
+    struct txg_environ environment;
+    int rc = txg_environ_make(&environment, r->env, harness, &err);
+    if (rc == 0) {
+        command.envp = environment.envp;
+        rc = txg_child_start(r->child, &command, &err);
+        txg_environ_release(&environment);
+    }
+    if (rc != 0) {
         could_not_start(r, &err);
         close_state(r);
     } else if (harness->persistent) {
         txg_talk_begin(r, true);
     }
-    free(envp);
     txg_strv_release(&argv);
 }
 

@@ -8,31 +8,35 @@ import time
 import pytest
 
 
-def compile_cunit(target, *flags):
+CASES = "tests/integration/cases/cunit.c"
+
+
+def compile_cunit(target, one_line=False, flags=("-lcunit",), source=None):
     from conftest import BUILDDIR, SRCDIR
-    library = BUILDDIR / "src/harness/libtxgate-cunit.a"
-    if not library.exists():
+    if not (BUILDDIR / "src/harness/libtxgate-cunit.a").exists():
         pytest.skip("no libcunit1-dev here")
-    one_line = ["-DONE_LINE", "-I%s/src/harness" % SRCDIR, library] if "one line" in flags else []
-    # The library may hold calls of a sanitizer's: these objects are the same without.
-    if one_line:
-        one_line[-1:] = [SRCDIR / "src/harness" / name
-                         for name in ("cunit_serve.c", "cunit.c", "lines.c")]
-    flags = [flag for flag in flags if flag != "one line"]
-    subprocess.run([os.environ.get("CC") or "cc", "-Wall", "-o", target,
-                    SRCDIR / "tests/integration/cases/cunit.c", *one_line, *flags, "-lcunit"],
-                   check=True, timeout=120)
+    words = ["-DONE_LINE", "-I%s/src/harness" % SRCDIR] if one_line else []
+    # Its sources: the library of this build may hold calls of a sanitizer's.
+    words += [SRCDIR / "src/harness" / name
+              for name in ("cunit_serve.c", "cunit.c", "lines.c") if one_line]
+    subprocess.run([os.environ.get("CC") or "cc", "-Wall", "-o", target, source or SRCDIR / CASES,
+                    *words, *flags], check=True, timeout=120)
     return target
 
 
 @pytest.fixture(scope="session")
 def one_line(tmp_path_factory):
-    return compile_cunit(tmp_path_factory.mktemp("cunit") / "ways_test", "one line")
+    return compile_cunit(tmp_path_factory.mktemp("cunit") / "ways_test", True)
 
 
-@pytest.fixture(scope="session", params=["one line"])
-def program(request, tmp_path_factory):
-    return compile_cunit(tmp_path_factory.mktemp("cunit") / "ways_test", request.param)
+@pytest.fixture(scope="session")
+def unchanged(tmp_path_factory):
+    return compile_cunit(tmp_path_factory.mktemp("cunit") / "ways_test")
+
+
+@pytest.fixture(params=["one_line", "unchanged"])
+def program(request):
+    return request.getfixturevalue(request.param)
 
 
 CONFIG = """
@@ -52,6 +56,7 @@ EXPECTED = {
     "bad/fails thrice": ("failed", 'cunit.c:60: CU_ASSERT_STRING_EQUAL("a\\tb","c") (and 2 more)'),
     "bad/fatal": ("failed", "cunit.c:68: CU_ASSERT_PTR_NOT_NULL_FATAL(NULL)"),
     "bad/pid": ("passed", ""),
+    "bad/preloaded": ("passed", ""),
     "bad/segfaults": ("crashed", "signal 11 (Segmentation fault)"),
     "bad/exits": ("crashed", "its program ended in the middle of it, exit status 0"),
     "bad/aborts": ("crashed", "signal 6 (Aborted)"),
@@ -101,11 +106,10 @@ def test_dealt_to_four(txgate, outcomes, program):
     check(by_case(outcomes(txgate.cwd / "run.jsonl")), result)
 
 
-def test_by_itself(one_line, tmp_path):
+def test_by_itself(one_line, unchanged):
     """What it says is what the program says that nobody changed."""
-    plain = compile_cunit(tmp_path / "plain_test")
     env = dict(os.environ, MANY="1000", BAD="fail")
-    said = [subprocess.run([one], env=env, capture_output=True, timeout=60) for one in (one_line, plain)]
+    said = [subprocess.run([one], env=env, capture_output=True, timeout=60) for one in (one_line, unchanged)]
     assert re.search(rb"\n +tests +1000 +1000 +999 +1 +0\n", said[0].stdout), said
     assert [done.returncode for done in said] == [1, 1], said
     texts = [re.sub(rb"[\d.]+ seconds", b"", done.stdout) for done in said]
@@ -184,3 +188,116 @@ def test_many_cases_are_quick(txgate, program, sanitized):
     result = txgate.run("-q", "-n", "2", program, env={"MANY": "20000"})
     assert result.code == 0 and "20000 passed" in result.out, result
     assert time.monotonic() - begun < 10, result
+
+
+def test_over_a_shell(txgate, outcomes, unchanged):
+    """On a host that txgate takes its worker to, what is preloaded comes with the program."""
+    (txgate.cwd / "ways_test").write_bytes(unchanged.read_bytes())
+    (txgate.cwd / "ways_test").chmod(0o755)
+    for chdir in ["", "//chdir=%s/there" % txgate.cwd]:
+        result = txgate.run("--tx", "exec=env//input:ipadr=10.0.0.1" + chdir, "--jsonl", "run.jsonl",
+                            "-k", "pid or once or fatal", "ways_test")
+        found = by_case(outcomes(txgate.cwd / "run.jsonl"))
+        assert {case: one.outcome for case, one in found.items()} == {
+            "good/pid": "passed", "good/once": "passed", "bad/fatal": "failed",
+            "bad/pid": "passed"}, result
+    # No CUnit program, no library.
+    assert (txgate.cwd / "there/.txgate-preload.so").exists()
+    result = txgate.run("--tx", "exec=env//chdir=%s/none" % txgate.cwd, "--harness", "exec",
+                        "-k", "x", "ways_test")
+    assert (txgate.cwd / "none/ways_test").exists(), result
+    assert not (txgate.cwd / "none/.txgate-preload.so").exists(), result
+
+
+def test_a_script_that_starts_it(txgate, script, unchanged, outcomes):
+    script("wrapper", "echo preparing; exec %s\n" % unchanged)
+    result = txgate.run("--harness", "cunit", "--jsonl", "run.jsonl", "wrapper::good/once",
+                        "wrapper::bad/fatal")
+    found = by_case(outcomes(txgate.cwd / "run.jsonl"))
+    assert {case: one.outcome for case, one in found.items()} == {
+        "good/once": "passed", "bad/fatal": "failed"}, result
+
+
+def test_linked_statically(txgate, tmp_path):
+    program = compile_cunit(tmp_path / "static_test", flags=["-Wl,-Bstatic", "-lcunit", "-Wl,-Bdynamic"])
+    result = txgate.run("--harness", "cunit", program)
+    assert result.code == 1, result
+    assert "static_test: it is not linked with libcunit.so" in result.out, result
+    assert "run it with harness exec, or link it with libtxgate-cunit" in result.out, result
+    result = txgate.run(program, "-k", "static", env={"HOW": "none"})
+    assert result.code == 0 and "1 passed" in result.out, result
+
+
+def test_linked_with_the_library_and_named_cunit(txgate, one_line):
+    result = txgate.run("--harness", "cunit", "%s::good/once" % one_line)
+    assert result.code == 0 and "1 passed" in result.out, result
+
+
+def test_without_the_library(txgate, unchanged, builddir, tmp_path):
+    """auto takes the program for what its exit status says, cunit says what is missing."""
+    (tmp_path / "bin").mkdir()
+    for name in ["txgate", "txgate-worker"]:
+        (tmp_path / "bin" / name).write_bytes((builddir / name).read_bytes())
+        (tmp_path / "bin" / name).chmod(0o755)
+    txgate.path = tmp_path / "bin/txgate"
+    result = txgate.run("--harness", "cunit", unchanged)
+    assert result.code == 1, result
+    assert "no txgate-preload.so is beside this txgate-worker" in result.out, result
+    result = txgate.run(unchanged, env={"HOW": "none"})
+    assert result.code == 0 and "1 passed" in result.out, result
+
+
+SINGLY = """
+#include <CUnit/Basic.h>
+static void passes(void) {}
+int main(void)
+{
+    CU_initialize_registry();
+    CU_pSuite suite = CU_add_suite("s", NULL, NULL);
+    CU_add_test(suite, "passes", passes);
+    CU_basic_run_suite(suite);
+    if (CU_get_number_of_failures())
+        CU_basic_run_tests();
+    CU_cleanup_registry();
+    return 0;
+}
+"""
+
+
+def test_suites_run_one_by_one(txgate, tmp_path):
+    """Such a program would run its tests where it is to list them."""
+    (tmp_path / "singly.c").write_text(SINGLY)
+    program = compile_cunit(tmp_path / "singly_test", source=tmp_path / "singly.c")
+    result = txgate.run(program)
+    assert result.code == 0 and "1 passed" in result.out and "::" not in result.out, result
+    result = txgate.run("--harness", "cunit", program)
+    assert result.code == 1 and "it runs its suites or tests one by one" in result.out, result
+
+
+def test_other_libraries_stay(txgate, unchanged, tmp_path):
+    """What the user preloads stays, for the program and for what it starts."""
+    (tmp_path / "other.c").write_text(
+        "#include <stdio.h>\n#include <stdlib.h>\n"
+        "__attribute__((constructor)) static void here(void)\n"
+        "{ const char *p = getenv(\"MARK\"); FILE *f = p ? fopen(p, \"a\") : NULL;\n"
+        "  if (f) { fputs(getenv(\"LD_PRELOAD\"), f); fputc('\\n', f); fclose(f); } }\n")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", tmp_path / "other.so", tmp_path / "other.c"],
+                   check=True, timeout=60)
+    result = txgate.run("--tx", "popen//env:LD_PRELOAD=%s/other.so//env:MARK=%s/mark" % (tmp_path, tmp_path),
+                        "%s::bad/preloaded" % unchanged)
+    assert result.code == 0 and "1 passed" in result.out, result
+    said = (tmp_path / "mark").read_text().split()
+    assert all(line.endswith("%s/other.so" % tmp_path) for line in said), said
+    assert any(re.fullmatch("/proc/[0-9]+/fd/[0-9]+:.*", line) for line in said), said
+
+
+def test_with_address_sanitizer(txgate, tmp_path, sanitized):
+    """As a shared library it insists on being the first of all."""
+    if sanitized or subprocess.run(["gcc", "-fsanitize=address", "-xc", "-", "-o", tmp_path / "x"],
+                                   input=b"int main(void) { return 0; }").returncode:
+        pytest.skip("no AddressSanitizer of gcc's here")
+    from conftest import SRCDIR
+    subprocess.run(["gcc", "-fsanitize=address", "-o", tmp_path / "asan_test", SRCDIR / CASES,
+                    "-lcunit"], check=True, timeout=120)
+    result = txgate.run("%s/asan_test::good/once" % tmp_path, "%s/asan_test::bad/fatal" % tmp_path)
+    assert result.code == 1 and "1 failed, 1 passed" in result.out, result

@@ -98,7 +98,7 @@ def cunit_form(srcdir, folder, target):
     return "examples/" + target
 
 
-@pytest.mark.parametrize("form", ["gtest", "harness", "cunit_line"])
+@pytest.mark.parametrize("form", ["gtest", "harness", "cunit_line", "cunit"])
 def test_as_cases_of_one_program(txgate, devices, builddir, srcdir, form):
     folder = txgate.cwd
     if form == "gtest":

@@ -440,7 +440,7 @@ static void messages(void)
                                   .cwd = TXG_SPAN("w")};
     CU_ASSERT_EQUAL(txg_collection_add_suite(&c, &suite, &err), -1);
     CU_ASSERT_STRING_EQUAL(err.text, "suite 0: unknown harness 'tpa': known are auto, exec, tap, "
-                                     "gtest, glib, txgate; did you mean tap?");
+                                     "gtest, glib, cunit, txgate; did you mean tap?");
     CU_ASSERT_EQUAL(err.code, TXG_E_USAGE);
     suite.harness = TXG_SPAN("");
     CU_ASSERT_EQUAL(txg_collection_add_suite(&c, &suite, &err), -1);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "src/worker/elf.h"
 #include "src/worker/harness.h"
 #include "tests/lib/suite.h"
 #include "tests/lib/tree.h"
@@ -171,6 +172,8 @@ static void by_linking(void)
         {PART("\0g_test_init\0g_test_run\0"), PART(""), "glib"},
         {PART("\0g_test_run_suite\0"), PART(""), "exec"},
         {PART("\0my_g_test_run\0"), PART(""), "exec"},
+        /* for no machine that there is: nothing could be loaded into it */
+        {PART("\0libcunit.so.1\0CU_basic_run_tests\0"), PART(""), "exec"},
     };
     struct tree t;
     tree_init(&t);
@@ -185,6 +188,40 @@ static void by_linking(void)
     CU_ASSERT_STRING_EQUAL(detect(&t, "prog"), "tap");
     add_elf(&t, true, rows[6].dynstr, rows[6].rodata);
     CU_ASSERT_STRING_EQUAL(detect(&t, "prog"), "glib");
+    tree_release(&t);
+}
+
+static enum txg_elf_framework framework(const struct tree *t, bool wide, struct part dynstr)
+{
+    char path[PATH_MAX * 2];
+    add_elf(t, wide, dynstr, PART(""));
+    snprintf(path, sizeof path, "%s/prog", t->path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    enum txg_elf_framework found = txg_elf_framework(fd);
+    close(fd);
+    return found;
+}
+
+static void cunit(void)
+{
+    static const struct {
+        struct part dynstr;
+        enum txg_elf_framework found;
+    } rows[] = {
+        {PART("\0libcunit.so.1\0CU_basic_run_tests\0"), TXG_ELF_CUNIT},
+        {PART("\0CU_run_all_tests\0libc.so.6\0libcunit.so.1\0"), TXG_ELF_CUNIT},
+        {PART("\0libcunit.so.1\0CU_automated_run_tests\0CU_add_test\0"), TXG_ELF_CUNIT},
+        {PART("\0libcunit.so.1\0CU_add_test\0"), TXG_ELF_CUNIT_SINGLY},
+        {PART("\0libc.so.6\0CU_basic_run_tests\0"), TXG_ELF_NONE}, /* its own, linked statically */
+        {PART("\0libcunit.so.1\0CU_basic_run_tests_twice\0"), TXG_ELF_CUNIT_SINGLY},
+        {PART("\0libcunit.so.1\0CU_basic_run_tests\0CU_basic_run_suite\0"), TXG_ELF_CUNIT_SINGLY},
+        {PART("\0libcunit.so.1\0CU_run_all_tests\0CU_run_test\0"), TXG_ELF_CUNIT_SINGLY},
+    };
+    struct tree t;
+    tree_init(&t);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        for (int wide = 0; wide < 2; wide++)
+            CU_ASSERT_EQUAL(framework(&t, wide, rows[i].dynstr), rows[i].found);
     tree_release(&t);
 }
 
@@ -228,6 +265,7 @@ int main(int argc, char **argv)
         {"directories", directories},
         {"by description", by_description},
         {"by linking", by_linking},
+        {"cunit", cunit},
         {"broken elf", broken_elf},
         {"never blocks", never_blocks},
         {0},

@@ -44,7 +44,7 @@ bool txg_talk_line(struct txg_span *text, struct txg_span *line)
     return true;
 }
 
-static int read_list(struct txg_span text, struct txg_strv *names, struct txg_err *err)
+int txg_talk_read_list(struct txg_span text, struct txg_strv *names, struct txg_err *err)
 {
     struct txg_span line;
     struct txg_buf field = {0};
@@ -58,14 +58,13 @@ static int read_list(struct txg_span text, struct txg_strv *names, struct txg_er
     }
     txg_buf_release(&field);
     if (!listed)
-        return txg_err_set(
-            err, TXG_E_PROTO,
-            "it ended before it had listed its cases: does it speak docs/harness.md?");
+        return txg_err_set(err, TXG_E_PROTO,
+                           "it ended before it had listed its cases (docs/harness.md)");
     return 0;
 }
 
 static const char *const list[] = {"`list`", NULL};
-static const struct txg_cases_ops cases = {.list = list, .read_list = read_list};
+static const struct txg_cases_ops cases = {.list = list, .read_list = txg_talk_read_list};
 
 const struct txg_harness_ops txg_harness_talk = {
     .name = "txgate", .cases = &cases, .persistent = true};
