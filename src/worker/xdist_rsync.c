@@ -34,7 +34,7 @@ struct txg_xdist_rsync {
     struct txg_buf *out;
     int32_t channel;
     enum phase phase;
-    bool decline, delete;
+    bool decline, remove_rest;
     char *root;
     struct folder stack[DEPTH_MAX];
     size_t depth;
@@ -139,7 +139,7 @@ static void remove_tree(const char *path, int depth)
     rmdir(path);
 }
 
-/* With --delete's meaning: what the sender has not goes. */
+/* With rsync --delete's meaning: what the sender has not goes. */
 static void remove_others(const struct folder *f)
 {
     DIR *dir = opendir(f->path);
@@ -168,8 +168,8 @@ static int take_start(struct txg_xdist_rsync *r, const struct txg_execnet_value 
     r->root = txg_xstrndup(root.data, root.len);
     if (!is_name(root))
         return txg_err_set(err, TXG_E_PROTO, "rsync: '%s' is no name of a folder here", r->root);
-    const struct txg_execnet_value *delete = txg_execnet_get(&v->many.items[1], "delete");
-    r->delete = delete &&delete->kind == TXG_EXECNET_BOOL && delete->boolean;
+    const struct txg_execnet_value *wish = txg_execnet_get(&v->many.items[1], "delete");
+    r->remove_rest = wish && wish->kind == TXG_EXECNET_BOOL && wish->boolean;
     r->decline = txg_span_is(root, "pytest") || txg_span_is(root, "_pytest");
     r->phase = STRUCTURE;
     return 0;
@@ -269,7 +269,7 @@ static int take_entry(struct txg_xdist_rsync *r, const struct txg_execnet_value 
     if (rc < 0)
         return -1;
     while (r->depth > 0 && r->stack[r->depth - 1].next == r->stack[r->depth - 1].names.n) {
-        if (r->delete &&!r->decline)
+        if (r->remove_rest && !r->decline)
             remove_others(&r->stack[r->depth - 1]);
         pop(r);
     }
