@@ -48,7 +48,4 @@ void txg_xdist_put_internal_error(struct txg_xdist_out *o, struct txg_span text)
 /* `shouldfail` is NULL, or why the worker stopped before the end. */
 void txg_xdist_put_finished(struct txg_xdist_out *o, int exitstatus, const char *shouldfail);
 
-/* The first `file.ext:number` in a text: where an assertion failed. False: there is none. */
-bool txg_xdist_find_place(struct txg_span text, struct txg_span *file, int64_t *line);
-
 #endif

@@ -6,6 +6,7 @@
 #include "src/worker/xdist_events.h"
 #include "src/worker/xdist_expr.h"
 #include "src/worker/xdist_input.h"
+#include "src/worker/xdist_why.h"
 #include "tests/lib/suite.h"
 
 static void expressions(void)
