@@ -6,17 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <uv.h>
 
 #include "gateway/gateway.h"
 #include "src/base/str.h"
 #include "src/cli/files.h"
+#include "src/cli/pipes.h"
 #include "src/cli/setup.h"
 #include "src/worker/xdist_server.h"
-
-#define READ_SIZE  65536
-#define UNSENT_MAX (256u << 20) /* bytes that wait for a pytest that does not read */
 
 struct connect {
     struct txg_options *options;
@@ -26,16 +23,10 @@ struct connect {
     struct txg_files *files; /* of the run */
     const char *about;       /* the gateway, for messages */
     uv_loop_t loop;
-    uv_pipe_t in, out;
+    struct txg_pipes pipes;
     struct txg_xdist_server *server;
     struct txg_gateways *gateways;
     bool opened, closing;
-    char buffer[READ_SIZE];
-};
-
-struct write {
-    uv_write_t request;
-    char *bytes; /* owned */
 };
 
 static void close_all(struct connect *c)
@@ -43,41 +34,22 @@ static void close_all(struct connect *c)
     if (c->closing)
         return;
     c->closing = true;
-    uv_close((uv_handle_t *)&c->in, NULL);
+    txg_pipes_stop(&c->pipes);
     txg_gateways_close(c->gateways);
 }
 
-static void on_written(uv_write_t *request, int status)
+static void on_broken(void *user)
 {
-    struct write *w = (struct write *)request;
-    struct connect *c = request->handle->data;
-    free(w->bytes);
-    free(w);
-    if (status < 0)
-        close_all(c);
+    close_all(user);
 }
 
 /* What execnet is to be told goes out; what it said may have been the last. */
 static void flush(struct connect *c)
 {
     struct txg_buf *out = txg_xdist_server_out(c->server);
-    if (txg_buf_len(out) > 0 && !c->closing) {
-        struct write *w = txg_xcalloc(1, sizeof *w);
-        size_t len = txg_buf_len(out);
-        w->bytes = txg_xmalloc(len);
-        memcpy(w->bytes, txg_buf_data(out), len);
+    txg_pipes_write(&c->pipes, txg_buf_data(out), txg_buf_len(out));
+    if (!c->closing)
         txg_buf_clear(out);
-        uv_buf_t buf = uv_buf_init(w->bytes, (unsigned)len);
-        if (uv_write(&w->request, (uv_stream_t *)&c->out, &buf, 1, on_written) != 0) {
-            free(w->bytes);
-            free(w);
-            close_all(c);
-        } else if (uv_stream_get_write_queue_size((uv_stream_t *)&c->out) > UNSENT_MAX) {
-            fprintf(stderr, "txgate connect: %s: pytest does not read what is reported\n",
-                    c->about);
-            close_all(c);
-        }
-    }
     if (txg_xdist_server_is_over(c->server)) {
         const char *fault = txg_xdist_server_fault(c->server);
         if (*fault && !c->closing)
@@ -86,21 +58,14 @@ static void flush(struct connect *c)
     }
 }
 
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+static void on_read(void *user, const char *data, ssize_t n)
 {
-    struct connect *c = handle->data;
-    (void)suggested;
-    *buf = uv_buf_init(c->buffer, READ_SIZE);
-}
-
-static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
-{
-    struct connect *c = stream->data;
+    struct connect *c = user;
     if (n < 0) {
         close_all(c);
         return;
     }
-    txg_xdist_server_feed(c->server, buf->base, (size_t)n);
+    txg_xdist_server_feed(c->server, data, (size_t)n);
     flush(c);
 }
 
@@ -246,23 +211,7 @@ static void on_log(void *user, const char *host, const char *level, const char *
 static void on_closed(void *user)
 {
     struct connect *c = user;
-    uv_close((uv_handle_t *)&c->out, NULL);
-}
-
-static int start(struct connect *c)
-{
-    uv_loop_init(&c->loop);
-    uv_pipe_init(&c->loop, &c->in, 0);
-    uv_pipe_init(&c->loop, &c->out, 0);
-    c->in.data = c->out.data = c;
-    int rc = uv_pipe_open(&c->in, STDIN_FILENO);
-    if (rc == 0)
-        rc = uv_pipe_open(&c->out, STDOUT_FILENO);
-    if (rc == 0)
-        rc = uv_read_start((uv_stream_t *)&c->in, on_alloc, on_read);
-    if (rc != 0)
-        fprintf(stderr, "txgate connect: stdin and stdout are to be pipes: %s\n", uv_strerror(rc));
-    return rc;
+    txg_pipes_close(&c->pipes);
 }
 
 int txg_connect(struct txg_options *options, const struct txg_plan *plan)
@@ -280,22 +229,21 @@ int txg_connect(struct txg_options *options, const struct txg_plan *plan)
     c->about = about;
     signal(SIGINT, SIG_IGN); /* Ctrl-C is for pytest, which then says TERMINATE */
     c->server = txg_xdist_server_new(&ops, c);
-    bool ok = start(c) == 0;
-    c->gateways = txg_gateways_new(&(struct txg_gateways_config){
-        .loop = &c->loop,
-        .worker = plan->worker,
-        .testrunuid = plan->testrunuid,
-        .heartbeat = plan->heartbeat,
-        .connect_timeout = plan->connect_timeout,
-        .accept_new_host_keys = plan->accept_new_host_keys,
-        .no_cache = plan->no_cache,
-        .user = c,
-        .on_message = on_message,
-        .files_for = files_for,
-        .on_down = on_down,
-        .on_log = on_log,
-        .on_closed = on_closed,
-    });
+    c->pipes.user = c;
+    c->pipes.about = about;
+    c->pipes.on_read = on_read;
+    c->pipes.on_broken = on_broken;
+    uv_loop_init(&c->loop);
+    bool ok = txg_pipes_open(&c->pipes, &c->loop) == 0;
+    struct txg_gateways_config config = txg_setup_gateways(plan);
+    config.loop = &c->loop;
+    config.user = c;
+    config.on_message = on_message;
+    config.files_for = files_for;
+    config.on_down = on_down;
+    config.on_log = on_log;
+    config.on_closed = on_closed;
+    c->gateways = txg_gateways_new(&config);
     if (!ok)
         close_all(c);
     uv_run(&c->loop, UV_RUN_DEFAULT);

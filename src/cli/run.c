@@ -240,21 +240,15 @@ static void start(struct run *r)
     r->session = new_session(r->config, r->began);
     r->setup = txg_setup_new(r->plan);
     r->files = txg_files_new(r->plan);
-    r->gateways = txg_gateways_new(&(struct txg_gateways_config){
-        .loop = &r->loop,
-        .worker = r->plan->worker,
-        .testrunuid = r->plan->testrunuid,
-        .heartbeat = r->plan->heartbeat,
-        .connect_timeout = r->plan->connect_timeout,
-        .accept_new_host_keys = r->plan->accept_new_host_keys,
-        .no_cache = r->plan->no_cache,
-        .user = r,
-        .on_message = on_message,
-        .files_for = files_for,
-        .on_down = on_down,
-        .on_log = on_log,
-        .on_closed = on_closed,
-    });
+    struct txg_gateways_config config = txg_setup_gateways(r->plan);
+    config.loop = &r->loop;
+    config.user = r;
+    config.on_message = on_message;
+    config.files_for = files_for;
+    config.on_down = on_down;
+    config.on_log = on_log;
+    config.on_closed = on_closed;
+    r->gateways = txg_gateways_new(&config);
     carry_out(r);
     for (size_t i = 0; i < r->plan->gateways.n; i++)
         open_gateway(r, (unsigned)i, i);

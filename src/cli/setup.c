@@ -11,6 +11,18 @@
 #define FILES_MAX       2048u            /* paths in one files{} message */
 #define FILES_BYTES_MAX (512u * 1024)    /* and bytes of paths: a frame holds 1 MiB */
 
+struct txg_gateways_config txg_setup_gateways(const struct txg_plan *plan)
+{
+    return (struct txg_gateways_config){
+        .worker = plan->worker,
+        .testrunuid = plan->testrunuid,
+        .heartbeat = plan->heartbeat,
+        .connect_timeout = plan->connect_timeout,
+        .accept_new_host_keys = plan->accept_new_host_keys,
+        .no_cache = plan->no_cache,
+    };
+}
+
 struct txg_setup {
     const struct txg_plan *plan;
     struct txg_msg *messages; /* [0] workerinput, the shared ones, [n-1] collect */

@@ -5,8 +5,11 @@
 #ifndef TXG_CLI_SETUP_H
 #define TXG_CLI_SETUP_H
 
-#include "gateway/wire/message.h"
+#include "gateway/gateway.h"
 #include "src/cli/plan.h"
+
+/* What the plan says of all gateways; loop, user and callbacks are left to the caller. */
+struct txg_gateways_config txg_setup_gateways(const struct txg_plan *plan);
 
 struct txg_setup; /* the shared messages, built once for a run */
 
