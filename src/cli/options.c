@@ -36,6 +36,7 @@ enum option_id {
     OPT_HEARTBEAT,
     OPT_CONNECT_TIMEOUT,
     OPT_COLLECT_TIMEOUT,
+    OPT_RUN_TIMEOUT,
     OPT_ACCEPT_NEW_HOST_KEYS,
     OPT_NO_CACHE,
     OPT_RSYNCDIR,
@@ -82,6 +83,8 @@ static const struct definition {
      "of one test: TERM, and KILL 5 s later; 30, 1.5, 250ms, 2m; 0 is none"},
     {OPT_COLLECT_TIMEOUT, BOTH, 0, "collect-timeout", "TIME",
      "for a gateway to collect its tests (default 10m); 0 is none"},
+    {OPT_RUN_TIMEOUT, TXG_FOR_RUN, 0, "run-timeout", "TIME",
+     "for the whole run: then what runs is killed and timed out; 0 (default) is none"},
     {OPT_MAX_WORKER_RESTART, TXG_FOR_RUN, 0, "max-worker-restart", "N",
      "crashed gateways replaced at most (default: 4 for each gateway)"},
     {OPT_REQUIRE_GATEWAYS, BOTH, 0, "require-gateways", "all|any",
@@ -275,6 +278,8 @@ static int apply(const struct definition *d, const char *value, struct txg_optio
     case OPT_RSYNCDIR:
         txg_strv_push(&o->rsyncdirs, value);
         return 0;
+    case OPT_RUN_TIMEOUT:
+        return take_duration(d, value, true, &o->run_timeout, err);
     case OPT_COLLECT_TIMEOUT:
         return take_duration(d, value, true, &o->collect_timeout, err);
     case OPT_PRINT:

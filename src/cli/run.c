@@ -212,6 +212,7 @@ static struct txg_session *new_session(const struct txg_run_config *config, int6
         .maxschedchunk = plan->maxschedchunk,
         .keep_order = plan->keep_order,
         .collect_timeout = plan->collect_timeout,
+        .run_timeout = plan->run_timeout,
         .require_all = plan->require_all,
         .collect_only = config->collect_only,
         .strict_collection = plan->strict_collection,

@@ -33,6 +33,7 @@ struct txg_session {
     size_t tried_at;     /* `done` when everyone was dead and started again, or 0 */
     unsigned *stillborn; /* [origin]: its gateways in a row that died before their first test */
     unsigned interrupts;
+    bool overtime;                /* the run's time is over */
     bool internal_error, limited; /* limited: --maxfail was reached */
     int64_t give_up_at;           /* after the second Ctrl-C; INT64_MAX */
     struct txg_command *commands;
@@ -72,6 +73,9 @@ void txg_session_maybe_begin(struct txg_session *s);
 /* down.c */
 void txg_session_down(struct txg_session *s, struct txg_node *node,
                       const struct txg_node_event *event);
+
+/* What becomes of a test that runs when the run does not wait for it. */
+struct txg_event_result txg_session_cut_short(const struct txg_session *s);
 
 /* end.c. Last of all in each event: who is to go, who is late, and whether the run is over. */
 #define TXG_GOODBYE INT64_C(10000000) /* microseconds: for a gateway to end that holds nothing */

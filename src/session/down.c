@@ -11,9 +11,8 @@ static void blame(struct txg_session *s, struct txg_node *node, const struct txg
     struct txg_event_result result = {.outcome = TXG_CRASHED, .start = -1, .status = -1};
     node->running = false;
     node->held.head++;
-    if (s->interrupts > 1) {
-        result.outcome = TXG_NOT_RUN;
-        result.reason = TXG_SPAN("interrupted while it ran");
+    if (s->interrupts > 1 || s->overtime) {
+        result = txg_session_cut_short(s);
     } else if (event->down == TXG_DOWN_LOST) {
         result.outcome = TXG_LOST;
         result.reason = txg_session_format(s, "host of '%s' was lost while running it: %.*s",
@@ -23,6 +22,17 @@ static void blame(struct txg_session *s, struct txg_node *node, const struct txg
                                            node->id, TXG_FMT(event->reason));
     }
     txg_session_settle(s, node, number, &result);
+}
+
+struct txg_event_result txg_session_cut_short(const struct txg_session *s)
+{
+    bool late = s->overtime && s->interrupts < 2;
+    return (struct txg_event_result){
+        .outcome = late ? TXG_TIMED_OUT : TXG_NOT_RUN,
+        .start = -1,
+        .status = -1,
+        .reason = late ? TXG_SPAN("the run's time was over") : TXG_SPAN("interrupted while it ran"),
+    };
 }
 
 static void give_back_held(struct txg_session *s, struct txg_node *node)

@@ -16,6 +16,8 @@ static int exit_code(const struct txg_session *s)
         return 1;
     if (s->gateways_failed || s->counts[TXG_LOST] || s->counts[TXG_NOT_RUN])
         return 6;
+    if (s->overtime)
+        return 6;
     if (s->total == 0)
         return 5;
     return 0;
@@ -24,8 +26,7 @@ static int exit_code(const struct txg_session *s)
 /* What still runs on gateways that nobody waits for any longer. */
 static void settle_running(struct txg_session *s)
 {
-    struct txg_event_result result = {.outcome = TXG_NOT_RUN, .start = -1, .status = -1};
-    result.reason = TXG_SPAN("interrupted while it ran");
+    struct txg_event_result result = txg_session_cut_short(s);
     for (size_t i = 0; i < s->n_nodes; i++) {
         struct txg_node *node = s->nodes[i];
         if (node->running)
@@ -52,6 +53,22 @@ static void finish(struct txg_session *s)
     e->finish.gateways_failed = s->gateways_failed;
     e->finish.exit_code = exit_code(s);
     txg_session_command(s, TXG_COMMAND_FINISH)->exit_code = exit_code(s);
+}
+
+static void check_time(struct txg_session *s)
+{
+    if (s->overtime || s->config.run_timeout == 0 || s->now - s->began < s->config.run_timeout)
+        return;
+    struct txg_span why = txg_session_format(s, "the run has had its %g s: what runs is killed",
+                                             (double)s->config.run_timeout / 1e6);
+    if (s->progress == TXG_STOPPING)
+        txg_session_report_text(s, TXG_EVENT_STOPPING, NULL, why);
+    txg_session_stop(s, why);
+    s->overtime = true;
+    if (s->now + TXG_GOODBYE < s->give_up_at)
+        s->give_up_at = s->now + TXG_GOODBYE;
+    for (size_t i = 0; i < s->n_nodes; i++)
+        txg_session_close(s, s->nodes[i]);
 }
 
 /* Who has nothing left to do stays for what others hold: they may die. */
@@ -134,6 +151,7 @@ void txg_session_look(struct txg_session *s)
     bool alive;
     if (s->progress == TXG_OVER)
         return;
+    check_time(s);
     send_home(s);
     watch(s, &alive);
     if (!alive || s->now >= s->give_up_at)
@@ -143,6 +161,8 @@ void txg_session_look(struct txg_session *s)
 int64_t txg_session_deadline(const struct txg_session *s)
 {
     int64_t next = s->give_up_at;
+    if (s->config.run_timeout && !s->overtime && s->began + s->config.run_timeout < next)
+        next = s->began + s->config.run_timeout;
     for (size_t i = 0; i < s->n_nodes; i++)
         if (s->nodes[i]->state != TXG_NODE_DEAD && s->nodes[i]->silent_at < next)
             next = s->nodes[i]->silent_at;

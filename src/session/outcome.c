@@ -145,6 +145,8 @@ static const char *why_not_run(const struct txg_session *s, size_t number)
 {
     if (s->interrupts || s->limited || s->internal_error)
         return "the run was stopped";
+    if (s->overtime)
+        return "the run's time was over";
     if (!is_allowed_somewhere(s, suite_of(s, number)))
         return "no gateway has the labels that its suite needs";
     return s->config.dist == TXG_DIST_EACH ? "its gateway did not run it"

@@ -64,6 +64,7 @@ struct txg_session_config {
     size_t maxschedchunk;    /* 0: no cap */
     bool keep_order;         /* loadscope and its kin: not the largest first */
     int64_t collect_timeout; /* microseconds from workerready to the collection; 0: no limit */
+    int64_t run_timeout;     /* microseconds: then all that runs is killed; 0: no limit */
     bool require_all;        /* --require-gateways all: one that can't start ends the run */
     bool collect_only;
     const struct txg_select *select; /* -k; borrowed; NULL: every test */

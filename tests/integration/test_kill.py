@@ -151,3 +151,11 @@ def test_killed_again_and_again(txgate, script, tmp_path, outcomes):
     assert {f.outcome for f in hit} <= {"crashed", "lost"}, hit
     assert len([f for f in hit if f.outcome == "crashed"]) <= kills, (kills, hit)
     assert child.returncode in (0, 1, 6), text
+
+
+def test_the_run_has_its_time(txgate, script, tmp_path, outcomes):
+    names = [script(name, "sleep 60\n") for name in ("a", "b", "c")]
+    result = txgate.run("--tx", "2*popen", "--run-timeout", "1.5", "--jsonl", "events", *names)
+    assert result.code == 1 and result.seconds < 10, result
+    ends = sorted(fs[0].outcome for fs in outcomes(tmp_path / "events").values())
+    assert ends == ["not run", "timed out", "timed out"], result

@@ -31,8 +31,10 @@ def start(folder, mark, stream):
     return subprocess.Popen(
         [TXGATE, "run", "-q", "--tb=no", *tx, "--max-worker-restart", "100000",
          "--require-gateways", "any", "--dist", "load", "--jsonl", stream, "t"],
-        cwd=folder, env=dict(os.environ, **{processes.MARK: mark}), stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True)
+        cwd=folder, env=dict(os.environ, TXGATE_DIR=os.path.join(folder, "cache"),
+                             **{processes.MARK: mark}),
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        universal_newlines=True)
 
 
 class Use:
@@ -117,6 +119,7 @@ def main():
     print("TXG_SEED=%d repeats the choice of victims" % seed)
     with tempfile.TemporaryDirectory(prefix="txgate-chaos-") as folder:
         os.mkdir(os.path.join(folder, "t"))
+        os.mkdir(os.path.join(folder, "cache"))
         program = os.path.join(folder, "program")
         with open(program, "w") as f:
             f.write("#!/bin/sh\nsleep 0.002\n")

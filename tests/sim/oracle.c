@@ -135,6 +135,7 @@ static void before_down(struct sim_world *w, struct sim_node *node, enum txg_nod
     if (seen->running != SIM_NONE) {
         o->must_finish = seen->running;
         o->must_outcome = o->interrupts > 1       ? TXG_NOT_RUN
+                          : o->overtime           ? TXG_TIMED_OUT
                           : down == TXG_DOWN_LOST ? TXG_LOST
                                                   : TXG_CRASHED;
     }
@@ -157,6 +158,7 @@ void sim_oracle_before(struct sim_world *w, const struct txg_node_event *event,
                                                 : "interrupt",
                  event->gateway, (int)event->down);
     o->must_start = o->must_finish = SIM_NONE;
+    bool late = w->plan->config.run_timeout && w->now >= w->plan->config.run_timeout;
     o->must_close = false;
     o->must_not_speak = o->finished || (node && node->seen.dead) ||
                         (node && node->seen.closed && event->type == TXG_NODE_MESSAGE);
@@ -172,6 +174,7 @@ void sim_oracle_before(struct sim_world *w, const struct txg_node_event *event,
         before_message(w, node, letter);
     if (node)
         o->must_by = node->number;
+    o->overtime = o->overtime || (late && event->type == TXG_NODE_TICK);
 }
 
 /* Which outcome an event names; the same one has the same number always. */
@@ -211,6 +214,16 @@ static void test_start(struct sim_world *w, const struct txg_event *e)
     o->must_start = SIM_NONE;
 }
 
+/* Nobody ran it to its end, and the run does not wait any longer. */
+static bool is_given_up(const struct sim_oracle *o, const struct sim_outcome *it,
+                        enum txg_outcome outcome)
+{
+    if (it->state == SIM_RUNNING && o->overtime && o->interrupts < 2)
+        return outcome == TXG_TIMED_OUT;
+    bool waits = it->state != SIM_FREE && o->interrupts < 2 && !o->overtime;
+    return outcome == TXG_NOT_RUN && !waits;
+}
+
 static void test_finish(struct sim_world *w, const struct txg_event *e)
 {
     struct sim_oracle *o = &w->oracle;
@@ -230,7 +243,7 @@ static void test_finish(struct sim_world *w, const struct txg_event *e)
         node->seen.running = SIM_NONE;
         node->seen.held--;
         o->must_finish = SIM_NONE;
-    } else if (r->outcome != TXG_NOT_RUN || (it->state != SIM_FREE && o->interrupts < 2)) {
+    } else if (!is_given_up(o, it, r->outcome)) {
         sim_fail(w, "'%.*s' is said to have ended, which it has not", TXG_FMT(e->test.nodeid));
     }
     if (r->done != ++o->done || (o->total != SIM_NONE && r->total != o->total))
@@ -252,7 +265,7 @@ static int exit_code(const struct sim_world *w)
         return 2;
     if (o->failures || o->collect_errors)
         return 1;
-    if (o->failed_gateways || o->counts[TXG_LOST] || o->counts[TXG_NOT_RUN])
+    if (o->failed_gateways || o->counts[TXG_LOST] || o->counts[TXG_NOT_RUN] || o->overtime)
         return 6;
     return o->done ? 0 : o->total == 0 || o->total == SIM_NONE ? 5 : 0;
 }

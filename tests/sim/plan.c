@@ -159,6 +159,7 @@ static void draw_config(struct sim_plan *p, struct sim_rng *r, int dist)
     p->config.max_restarts = sim_chance(r, 30) ? sim_between(r, 0, 4) : -1;
     p->config.maxschedchunk = sim_chance(r, 30) ? sim_between(r, 1, 20) : 0;
     p->config.collect_timeout = 60 * SIM_S;
+    p->config.run_timeout = sim_chance(r, 6) ? sim_between(r, 1 * SIM_S, 100 * SIM_S) : 0;
     p->config.keep_order = sim_chance(r, 50);
     p->config.require_all = sim_chance(r, 5);
     p->config.collect_only = sim_chance(r, 1);

@@ -282,6 +282,13 @@ static bool lose_host(struct sim_world *w, unsigned host, int64_t after)
     return any;
 }
 
+/* A second pause does not end the first: what waits for its end is in order. */
+static void pause_node(struct sim_world *w, struct sim_node *node)
+{
+    int64_t until = w->now + sim_between(&w->rng, 1, 4 * SIM_S);
+    node->still_until = until > node->still_until ? until : node->still_until;
+}
+
 static bool strike(struct sim_world *w, const struct sim_fault *fault)
 {
     struct sim_node *node = alive_on(w, fault->board);
@@ -307,7 +314,7 @@ static bool strike(struct sim_world *w, const struct sim_fault *fault)
         sim_end(w, node, TXG_DOWN_CRASHED, FROZEN);
         break;
     case SIM_PAUSE:
-        node->still_until = w->now + sim_between(&w->rng, 1, 4 * SIM_S);
+        pause_node(w, node);
         break;
     case SIM_DEAF:
         node->deaf = true;

@@ -84,7 +84,7 @@ struct sim_oracle {
     size_t collect_errors, failed_gateways, failures;
     unsigned interrupts;
     size_t stopped; /* the event that brought it, or 0 */
-    bool stopping, dealing, broken, limited, finished;
+    bool overtime, stopping, dealing, broken, limited, finished;
     size_t restarts;
     /* what the event that is being handled must bring about */
     size_t must_start, must_finish;

@@ -330,6 +330,27 @@ static void who_does_nothing_is_closed(void)
     drive_release(&d);
 }
 
+static void the_run_has_its_time(void)
+{
+    struct drive d;
+    struct txg_session_config config = drive_config(TXG_DIST_LOAD, 1);
+    config.run_timeout = 60000000;
+    drive_begin(&d, &config);
+    int64_t end = txg_session_deadline(d.s);
+    drive_collect(&d, 0, "abc");
+    drive_start(&d, 0, 0);
+    drive_take(&d);
+    drive_tick(&d, end - 1);
+    expect(&d, "");
+    drive_tick(&d, end);
+    expect(&d, "stopping: the run has had its 60 s: what runs is killed; gw0 steal 1; "
+               "gw0 shutdown; close gw0");
+    drive_down(&d, 0, TXG_DOWN_CRASHED);
+    expect(&d, "gw0 a timed out; - b not run (the run's time was over); "
+               "- c not run (the run's time was over); finish 1");
+    drive_release(&d);
+}
+
 static void what_was_collected_is_told_of(void)
 {
     struct drive d;
@@ -552,6 +573,7 @@ int main(int argc, char **argv)
         {"survivors take what the dead held", survivors_take_what_the_dead_held},
         {"who dies at the start is replaced", who_dies_at_the_start_is_replaced},
         {"who does nothing is closed", who_does_nothing_is_closed},
+        {"the run has its time", the_run_has_its_time},
         {"what was collected is told of", what_was_collected_is_told_of},
         {"the dead change nothing", the_dead_change_nothing},
         {"restarts are limited", restarts_are_limited},
