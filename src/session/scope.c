@@ -81,28 +81,32 @@ static int by_size(const void *a, const void *b)
     return x->place < y->place ? -1 : x->place > y->place;
 }
 
-/* The queue unit by unit: as they come first in the collection, or the largest first. */
+/* The queue, where numbers ascend, unit by unit: as they come first in the collection, or the
+ * largest first. */
 static size_t make_units(struct txg_deal *d, struct key (*key_of)(const struct txg_deal *, size_t))
 {
     struct txg_pending *p = &d->pending;
-    size_t n = txg_pending_count(p), next = 0;
+    size_t n = txg_pending_count(p), next = 0, last = 0;
+    TXG_AUTOFREE size_t *numbers = txg_xcalloc(n, sizeof *numbers); /* those that -k left */
+    for (size_t i = 0; i < n; i++)
+        last = numbers[i] = p->items[p->head + i];
     struct units u = {.n_slots = 64};
     while (u.n_slots < 2 * n)
         u.n_slots *= 2;
     u.slots = txg_xcalloc(u.n_slots, sizeof *u.slots);
-    d->units = txg_xcalloc(n, sizeof *d->units);
-    for (size_t number = 0; number < n; number++) {
-        struct unit *unit = unit_of(&u, key_of(d, number));
+    d->units = txg_xcalloc(last + 1, sizeof *d->units);
+    for (size_t i = 0; i < n; i++) {
+        struct unit *unit = unit_of(&u, key_of(d, numbers[i]));
         unit->size++;
-        d->units[number] = unit->place;
+        d->units[numbers[i]] = unit->place;
     }
     if (!d->keep_order && u.n)
         qsort(u.items, u.n, sizeof *u.items, by_size);
     size_t *starts = txg_xcalloc(u.n, sizeof *starts);
     for (size_t i = 0; i < u.n; next += u.items[i++].size)
         starts[u.items[i].place] = p->head + next;
-    for (size_t number = 0; number < n; number++)
-        p->items[starts[d->units[number]]++] = number;
+    for (size_t i = 0; i < n; i++)
+        p->items[starts[d->units[numbers[i]]]++] = numbers[i];
     free(starts);
     free(u.items);
     free(u.slots);

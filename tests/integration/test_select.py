@@ -11,7 +11,8 @@ def suite(script):
 
 
 @pytest.mark.parametrize("tx, dist, deselected", [("popen", "load", 2), ("2*popen", "load", 2),
-                                                  ("2*popen", "each", 4)])
+                                                  ("2*popen", "each", 4),
+                                                  ("popen", "loadfile", 2)])
 def test_selects(txgate, outcomes, suite, tx, dist, deselected):
     result = txgate.run("--tx", tx, "--dist", dist, "-k", "not (ALPHA or slow)", "--jsonl",
                         "run.jsonl", suite)

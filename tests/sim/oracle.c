@@ -69,13 +69,19 @@ static size_t suite_of(const struct sim_world *w, size_t outcome)
     return w->plan->tests[outcome % w->plan->n_tests].suite;
 }
 
+static bool is_left_out(const struct sim_world *w, size_t outcome)
+{
+    return w->plan->tests[outcome % w->plan->n_tests].left_out;
+}
+
 /* May the gateway run what is free? Then it is the first such outcome, else SIM_NONE. */
 static size_t free_for(const struct sim_world *w, const struct sim_node *node)
 {
     const struct sim_oracle *o = &w->oracle;
     for (size_t i = 0; i < node->n_tests; i++) {
         size_t outcome = outcome_of(w, node, i);
-        if (o->outcomes[outcome].state == SIM_FREE && o->allowed[node->board][suite_of(w, outcome)])
+        if (o->outcomes[outcome].state == SIM_FREE && !is_left_out(w, outcome) &&
+            o->allowed[node->board][suite_of(w, outcome)])
             return outcome;
     }
     return SIM_NONE;
@@ -347,6 +353,9 @@ static void take_runtests(struct sim_world *w, struct sim_node *node,
             if (it->state != SIM_FREE)
                 sim_fail(w, "test %zu is dealt to gw%u and %s", outcome, node->number,
                          it->state == SIM_SETTLED ? "has an outcome" : "another holds it");
+            if (is_left_out(w, outcome))
+                sim_fail(w, "test %zu is dealt to gw%u, and -k leaves it out", outcome,
+                         node->number);
             if (!o->allowed[node->board][suite_of(w, outcome)])
                 sim_fail(w, "test %zu needs a label that gw%u has not", outcome, node->number);
             check_unit(w, node, outcome);
@@ -418,6 +427,8 @@ static bool is_owed(const struct sim_world *w, size_t outcome)
 {
     const struct sim_oracle *o = &w->oracle;
     size_t suite = suite_of(w, outcome), board = outcome / w->plan->n_tests;
+    if (is_left_out(w, outcome))
+        return false;
     for (size_t i = w->n_nodes; i-- > 0;) {
         const struct sim_node *node = &w->nodes[i];
         if (!node->seen.early || (is_each(w) && node->board != board))

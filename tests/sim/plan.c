@@ -62,6 +62,21 @@ static size_t unit_of(const struct sim_plan *p, const struct sim_test *t, size_t
     }
 }
 
+/* -k leaves out what stands in one scope of each file. */
+static void draw_selection(struct sim_plan *p, struct sim_rng *r)
+{
+    struct txg_err err;
+    char expression[16], mark[8];
+    size_t scope = sim_below(r, SCOPES);
+    if (!sim_chance(r, 12))
+        return;
+    snprintf(expression, sizeof expression, "not c%zu", scope);
+    snprintf(mark, sizeof mark, ":c%zu:", scope);
+    p->config.select = p->select = txg_select_new(expression, &err);
+    for (size_t i = 0; i < p->n_tests; i++)
+        p->tests[i].left_out = strstr(p->tests[i].nodeid, mark) != NULL;
+}
+
 static void draw_tests(struct sim_plan *p, struct sim_rng *r)
 {
     p->n_tests = (size_t)(sim_chance(r, 4) ? sim_between(r, 0, 20) : sim_between(r, 50, 300));
@@ -205,6 +220,7 @@ void sim_plan_init(struct sim_plan *p, uint64_t seed, int dist)
     draw_labels(p, &r);
     draw_config(p, &r, dist);
     draw_tests(p, &r);
+    draw_selection(p, &r);
     draw_boards(p, &r);
     draw_collections(p, &r);
     draw_faults(p, &r);
@@ -214,6 +230,7 @@ void sim_plan_release(struct sim_plan *p)
 {
     for (size_t b = 0; b < p->n_boards; b++)
         free(p->boards[b].tests);
+    txg_select_free(p->select);
     free(p->tests);
 }
 

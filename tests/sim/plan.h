@@ -26,6 +26,7 @@ struct sim_test {
     size_t suite;
     int64_t duration;
     enum sim_fate fate;
+    bool left_out;   /* by -k */
     size_t unit;     /* what must stay together with it; below SIM_UNITS + number of tests */
     char nodeid[40]; /* its last word is t<number>: txg_test_of() */
     size_t len;
@@ -86,8 +87,9 @@ struct sim_plan {
     size_t n_tests;
     struct sim_fault faults[SIM_FAULTS];
     size_t n_faults;
-    bool together; /* nothing but a loss tears a unit apart */
-    bool changes;  /* some collect other tests when started again */
+    struct txg_select *select; /* owned; config's */
+    bool together;             /* nothing but a loss tears a unit apart */
+    bool changes;              /* some collect other tests when started again */
 };
 
 /* `dist` < 0: drawn too. */

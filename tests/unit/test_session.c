@@ -507,6 +507,21 @@ static void interrupted_once_and_twice(void)
     drive_release(&d);
 }
 
+static void units_are_made_of_what_is_selected(void)
+{
+    struct txg_err err;
+    struct drive d;
+    struct txg_session_config config = drive_config(TXG_DIST_LOADFILE, 1);
+    struct txg_select *select = txg_select_new("c or d", &err);
+    config.select = select;
+    drive_begin(&d, &config);
+    drive_collect(&d, 0, "abcd");
+    expect(&d, "gw0 sendcollection; collected gw0 2; scheduling LoadFileScheduling 2; "
+               "gw0 runtests 2; gw0 runtests 3; gw0 shutdown");
+    drive_release(&d);
+    txg_select_free(select);
+}
+
 static void an_internal_error_ends_the_run(void)
 {
     struct drive d;
@@ -580,6 +595,7 @@ int main(int argc, char **argv)
         {"a gateway that cannot start", a_gateway_that_cannot_start},
         {"maxfail takes back what waits", maxfail_takes_back_what_waits},
         {"interrupted once and twice", interrupted_once_and_twice},
+        {"units are made of what is selected", units_are_made_of_what_is_selected},
         {"an internal error ends the run", an_internal_error_ends_the_run},
         {"who does not end is closed", who_does_not_end_is_closed},
         {"modes have names", modes_have_names},
