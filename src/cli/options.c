@@ -20,6 +20,8 @@ enum option_id {
     OPT_LOADSCOPE_REORDER,
     OPT_NO_LOADSCOPE_REORDER,
     OPT_MAXFAIL,
+    OPT_RETRIES,
+    OPT_RETRY_ON,
     OPT_EXITFIRST,
     OPT_MAX_WORKER_RESTART,
     OPT_MAXSCHEDCHUNK,
@@ -79,6 +81,10 @@ static const struct definition {
      "only tests whose nodeid matches: words, and, or, not, parentheses"},
     {OPT_EXITFIRST, TXG_FOR_RUN, 'x', "exitfirst", NULL, "stop at the first failure"},
     {OPT_MAXFAIL, TXG_FOR_RUN, 0, "maxfail", "N", "stop after N failures"},
+    {OPT_RETRIES, TXG_FOR_RUN, 0, "retries", "N",
+     "try a test that failed up to N times more; it is flaky when it passes then"},
+    {OPT_RETRY_ON, TXG_FOR_RUN, 0, "retry-on", "any|other",
+     "other: each time on a gateway where it has not failed; any (default)"},
     {OPT_TIMEOUT, TXG_FOR_RUN, 0, "timeout", "TIME",
      "of one test: TERM, and KILL 5 s later; 30, 1.5, 250ms, 2m; 0 is none"},
     {OPT_COLLECT_TIMEOUT, BOTH, 0, "collect-timeout", "TIME",
@@ -202,6 +208,7 @@ static int apply(const struct definition *d, const char *value, struct txg_optio
                  struct txg_err *err)
 {
     static const char *const requirements[] = {"all", "any", NULL};
+    static const char *const places[] = {"any", "other", NULL};
     static const char *const collections[] = {"any", "strict", NULL};
     static const char *const styles[] = {"long", "short", "line", "no", "auto", NULL};
     static const char *const colors[] = {"auto", "yes", "no", NULL};
@@ -226,6 +233,13 @@ static int apply(const struct definition *d, const char *value, struct txg_optio
         return 0;
     case OPT_MAXFAIL:
         return take_number(d, value, 0, &o->maxfail, err);
+    case OPT_RETRIES:
+        return take_number(d, value, 0, &o->retries, err);
+    case OPT_RETRY_ON:
+        if (take_word(d, value, places, &word, err) != 0)
+            return -1;
+        o->retry_other = word == 1;
+        return 0;
     case OPT_MAX_WORKER_RESTART:
         return take_number(d, value, 0, &o->max_worker_restart, err);
     case OPT_LOADSCOPE_REORDER:

@@ -36,6 +36,8 @@ struct txg_options {
     const char *testrunuid;
     const char *junitxml;
     const char *jsonl;
+    long retries;            /* 0 */
+    bool retry_other;        /* --retry-on other */
     int64_t timeout;         /* microseconds, -1 */
     int64_t heartbeat;       /* microseconds, -1 */
     int64_t connect_timeout; /* microseconds, -1 */

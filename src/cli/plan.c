@@ -85,6 +85,8 @@ static void choose_limits(const struct txg_options *o, struct txg_plan *p)
 {
     const struct txg_config *c = &p->config;
     p->maxfail = o->maxfail > 0 ? (size_t)o->maxfail : 0;
+    p->retries = (size_t)o->retries;
+    p->retry_other = o->retry_other;
     p->keep_order = o->keep_order;
     p->maxschedchunk = (size_t)o->maxschedchunk;
     p->strict_collection = o->strict_collection;
@@ -169,9 +171,25 @@ static int fill_gateways(const struct txg_options *o, struct txg_plan *p, struct
     return find_worker(&p->worker, err);
 }
 
+static int check_retries(const struct txg_plan *p, struct txg_err *err)
+{
+    if (!p->retry_other || p->retries == 0)
+        return 0;
+    if (p->dist == TXG_DIST_EACH)
+        return txg_err_set(err, TXG_E_USAGE,
+                           "--retry-on other: with --dist each every gateway runs its own tests: "
+                           "expected any");
+    if (p->gateways.n < 2)
+        return txg_err_set(err, TXG_E_USAGE,
+                           "--retry-on other: there is only one gateway: expected any, or more "
+                           "gateways (--tx)");
+    return 0;
+}
+
 static int fill(const struct txg_options *o, struct txg_plan *p, struct txg_err *err)
 {
-    if (fill_gateways(o, p, err) != 0 || choose_dist(o, &p->config, &p->dist, err) != 0)
+    if (fill_gateways(o, p, err) != 0 || choose_dist(o, &p->config, &p->dist, err) != 0 ||
+        check_retries(p, err) != 0)
         return -1;
     if (txg_suites_select(o, &p->config, p->start, &p->suites, err) != 0)
         return -1;

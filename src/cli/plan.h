@@ -22,6 +22,8 @@ struct txg_plan {
     const struct txg_strv *rsyncdirs; /* borrowed from the options; as the user wrote them */
     enum txg_dist dist;
     size_t maxfail;
+    size_t retries;
+    bool retry_other;
     long max_restarts;
     bool keep_order;
     size_t maxschedchunk;

@@ -208,6 +208,8 @@ static struct txg_session *new_session(const struct txg_run_config *config, int6
         .testrunuid = plan->testrunuid,
         .wall = (int64_t)wall.tv_sec * 1000000 + wall.tv_usec,
         .maxfail = plan->maxfail,
+        .retries = plan->retries,
+        .retry_other = plan->retry_other,
         .max_restarts = plan->max_restarts,
         .maxschedchunk = plan->maxschedchunk,
         .keep_order = plan->keep_order,

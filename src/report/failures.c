@@ -46,6 +46,8 @@ static void add_headline(const struct txg_terminal *t, const struct txg_event *e
         txg_printable_line(out, txg_span_cstr(g->spec));
         txg_buf_puts(out, ") ");
     }
+    if (event->test.attempt > 1 || event->type == TXG_EVENT_TEST_RETRY)
+        txg_buf_printf(out, "try %u ", event->test.attempt);
     txg_buf_printf(out, "%s: ", txg_outcome_name(event->result.outcome));
     txg_terminal_reason(out, &event->result);
     if (event->result.start >= 0) {
@@ -95,7 +97,8 @@ void txg_failures_result(struct txg_terminal *t, const struct txg_event *event)
         add_line(t, event, &out);
     else
         add_block(t, event, &out);
-    txg_stash_append(&t->failures, txg_buf_data(&out), txg_buf_len(&out));
+    txg_stash_append(event->type == TXG_EVENT_TEST_RETRY ? &t->reruns : &t->failures,
+                     txg_buf_data(&out), txg_buf_len(&out));
     txg_buf_release(&out);
 }
 

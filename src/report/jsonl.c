@@ -25,6 +25,7 @@ static const char *const names[] = {
     [TXG_EVENT_TEST_START] = "test_start",
     [TXG_EVENT_TEST_OUTPUT] = "test_output",
     [TXG_EVENT_TEST_FINISH] = "test_finish",
+    [TXG_EVENT_TEST_RETRY] = "test_retry",
     [TXG_EVENT_WARNING] = "warning",
     [TXG_EVENT_NOTE] = "note",
     [TXG_EVENT_INTERNAL_ERROR] = "internal_error",
@@ -49,11 +50,15 @@ static void put_test(struct txg_buf *out, const struct txg_event *e)
     txg_json_int(out, "number", (int64_t)e->test.number);
     txg_json_string(out, "nodeid", e->test.nodeid);
     txg_json_cstr(out, "suite", e->test.suite);
+    if (e->test.attempt > 1)
+        txg_json_int(out, "attempt", e->test.attempt);
 }
 
 static void put_result(struct txg_buf *out, const struct txg_event_result *r)
 {
     txg_json_cstr(out, "outcome", txg_outcome_name(r->outcome));
+    if (r->flaky)
+        txg_json_bool(out, "flaky", true);
     txg_json_string(out, "reason", r->reason);
     txg_json_int(out, "start", r->start);
     txg_json_int(out, "duration", r->duration);
@@ -86,6 +91,7 @@ static void put_finish(struct txg_buf *out, const struct txg_event *e)
     for (int i = 0; i < TXG_OUTCOMES; i++)
         txg_json_int(out, txg_outcome_name((enum txg_outcome)i), (int64_t)e->finish.outcomes[i]);
     txg_buf_putc(out, '}');
+    txg_json_int(out, "flaky", (int64_t)e->finish.flaky);
     txg_json_int(out, "collect_errors", (int64_t)e->finish.collect_errors);
     txg_json_int(out, "deselected", (int64_t)e->finish.deselected);
     txg_json_int(out, "gateways_failed", (int64_t)e->finish.gateways_failed);
@@ -134,6 +140,7 @@ static void put_fields(struct txg_buf *out, const struct txg_event *e)
         txg_json_string(out, "text", e->output.data);
         break;
     case TXG_EVENT_TEST_FINISH:
+    case TXG_EVENT_TEST_RETRY:
         put_test(out, e);
         put_result(out, &e->result);
         break;

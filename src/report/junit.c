@@ -167,6 +167,24 @@ static void put_story(struct txg_buf *text, const struct txg_event *event)
                        result->leaked == 1 ? "" : "es");
 }
 
+static void add_story(mxml_node_t *node, const struct txg_event *event)
+{
+    struct txg_buf text = {0}, clean = {0};
+    put_story(&text, event);
+    txg_printable(&clean, txg_buf_data(&text), txg_buf_len(&text), TXG_PRINT_XML);
+    mxmlNewOpaque(node, txg_buf_cstr(&clean));
+    txg_buf_release(&text);
+    txg_buf_release(&clean);
+}
+
+static void set_reason(struct txg_junit *j, mxml_node_t *node, const struct txg_event *event)
+{
+    const char *name = txg_outcome_name(event->result.outcome);
+    struct txg_span reason = event->result.reason;
+    set_line(j, node, "message", reason.len ? reason : txg_span_cstr(name));
+    mxmlElementSetAttr(node, "type", name);
+}
+
 static void add_result(struct txg_junit *j, mxml_node_t *node, const struct txg_event *event)
 {
     static const char *const elements[TXG_OUTCOMES] = {
@@ -178,17 +196,9 @@ static void add_result(struct txg_junit *j, mxml_node_t *node, const struct txg_
     if (!elements[o])
         return;
     mxml_node_t *result = mxmlNewElement(node, elements[o]);
-    struct txg_span reason = event->result.reason;
-    set_line(j, result, "message", reason.len ? reason : txg_span_cstr(txg_outcome_name(o)));
-    mxmlElementSetAttr(result, "type", txg_outcome_name(o));
-    if (o == TXG_SKIPPED || o == TXG_XFAILED)
-        return;
-    struct txg_buf text = {0}, clean = {0};
-    put_story(&text, event);
-    txg_printable(&clean, txg_buf_data(&text), txg_buf_len(&text), TXG_PRINT_XML);
-    mxmlNewOpaque(result, txg_buf_cstr(&clean));
-    txg_buf_release(&text);
-    txg_buf_release(&clean);
+    set_reason(j, result, event);
+    if (o != TXG_SKIPPED && o != TXG_XFAILED)
+        add_story(result, event);
 }
 
 struct stream {
@@ -235,6 +245,40 @@ static void add_stream(struct txg_junit *j, mxml_node_t *node, const struct txg_
     txg_buf_release(&s.clean);
 }
 
+void txg_junit_retry(struct txg_junit *j, const struct txg_event *event)
+{
+    bool lost = event->result.outcome == TXG_LOST || event->result.outcome == TXG_ERROR;
+    mxmlSetWrapMargin(0);
+    mxml_node_t *node = mxmlNewElement(MXML_NO_PARENT, lost ? "rerunError" : "rerunFailure");
+    set_reason(j, node, event);
+    add_story(mxmlNewElement(node, "stackTrace"), event);
+    add_stream(j, node, event, 1);
+    add_stream(j, node, event, 2);
+    TXG_AUTOFREE char *text = mxmlSaveAllocString(node, MXML_NO_CALLBACK);
+    if (!text)
+        txg_oom();
+    txg_junit_keep_try(j, event->test.number, text, strlen(text));
+    mxmlDelete(node);
+}
+
+struct tries {
+    mxml_node_t *testcase;
+    bool flaky;
+};
+
+/* What came of the test in the end names it. */
+static void add_try(void *user, const char *text)
+{
+    struct tries *tries = user;
+    mxml_node_t *node = mxmlLoadString(NULL, text, MXML_OPAQUE_CALLBACK);
+    if (!node)
+        return;
+    bool failure = strcmp(mxmlGetElement(node), "rerunFailure") == 0;
+    if (tries->flaky)
+        mxmlSetElement(node, failure ? "flakyFailure" : "flakyError");
+    mxmlAdd(tries->testcase, MXML_ADD_AFTER, NULL, node);
+}
+
 static void save(struct txg_junit *j, mxml_node_t *node)
 {
     char text[SAVE_MAX];
@@ -259,6 +303,8 @@ void txg_junit_testcase(struct txg_junit *j, const struct txg_event *event)
     if (event->result.outcome == TXG_XPASSED && properties)
         more = add_property(j, properties, "outcome", "xpassed");
     add_result(j, node, event);
+    txg_junit_read_tries(j, event->test.number, add_try,
+                         &(struct tries){node, event->result.flaky});
     add_stream(j, node, event, 1);
     add_stream(j, node, event, 2);
     save(j, node);

@@ -76,6 +76,10 @@ static void junit_event(struct txg_reporter *r, const struct txg_event *event)
         txg_junit_testcase(j, event);
         txg_captures_clear(&j->captures, event->gateway);
         break;
+    case TXG_EVENT_TEST_RETRY:
+        txg_junit_retry(j, event);
+        txg_captures_clear(&j->captures, event->gateway);
+        break;
     case TXG_EVENT_COLLECT_ERROR:
     case TXG_EVENT_INTERNAL_ERROR:
         j->tests++;
@@ -180,6 +184,7 @@ static void junit_free(struct txg_reporter *r)
     txg_buf_release(&j->notes);
     txg_buf_release(&j->scratch);
     txg_junit_release_trees(j);
+    txg_junit_release_tries(j);
     free(j);
 }
 

@@ -6,7 +6,7 @@
 
 #define PERCENT_WIDTH 7 /* " [ 50%]" */
 
-static const struct {
+static const struct look {
     char letter; /* 0: none */
     enum txg_color color;
     const char *word;
@@ -17,6 +17,12 @@ static const struct {
     [TXG_CRASHED] = {'C', TXG_RED, "CRASHED"},    [TXG_TIMED_OUT] = {'T', TXG_RED, "TIMED OUT"},
     [TXG_LOST] = {'L', TXG_RED, "LOST"},          [TXG_NOT_RUN] = {0, TXG_YELLOW, "NOT RUN"},
 };
+
+static const struct look *look_of(const struct txg_event *event)
+{
+    static const struct look again = {'R', TXG_YELLOW, "RERUN"};
+    return event->type == TXG_EVENT_TEST_RETRY ? &again : &looks[event->result.outcome];
+}
 
 static void put_percent(struct txg_terminal *t)
 {
@@ -42,14 +48,14 @@ static void end_line(struct txg_terminal *t)
     t->screen.column = 0;
 }
 
-static void put_letter(struct txg_terminal *t, enum txg_outcome o)
+static void put_letter(struct txg_terminal *t, const struct look *look)
 {
     struct txg_screen *s = &t->screen;
     if (s->column == 0)
         txg_screen_erase(s);
     if (s->color)
-        txg_buf_puts(&s->out, txg_screen_color(s, looks[o].color));
-    txg_buf_putc(&s->out, looks[o].letter);
+        txg_buf_puts(&s->out, txg_screen_color(s, look->color));
+    txg_buf_putc(&s->out, look->letter);
     if (s->color)
         txg_buf_puts(&s->out, txg_screen_color(s, TXG_PLAIN));
     s->column++;
@@ -67,8 +73,8 @@ static void put_line(struct txg_terminal *t, const struct txg_event *event)
     txg_buf_puts(&s->out, "] ");
     put_percent(t);
     txg_buf_putc(&s->out, ' ');
-    txg_buf_puts(&s->out, txg_screen_color(s, looks[o].color));
-    txg_buf_puts(&s->out, looks[o].word);
+    txg_buf_puts(&s->out, txg_screen_color(s, look_of(event)->color));
+    txg_buf_puts(&s->out, look_of(event)->word);
     txg_buf_puts(&s->out, txg_screen_color(s, TXG_PLAIN));
     txg_buf_putc(&s->out, ' ');
     txg_printable_line(&s->out, event->test.nodeid);
@@ -84,12 +90,12 @@ static void put_line(struct txg_terminal *t, const struct txg_event *event)
 
 void txg_progress_result(struct txg_terminal *t, const struct txg_event *event)
 {
-    if (!looks[event->result.outcome].letter)
+    if (!look_of(event)->letter)
         return;
     if (t->options.verbosity > 0)
         put_line(t, event);
     else
-        put_letter(t, event->result.outcome);
+        put_letter(t, look_of(event));
 }
 
 void txg_progress_end(struct txg_terminal *t)

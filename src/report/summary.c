@@ -24,9 +24,24 @@ static const char *label_of(enum txg_outcome outcome)
     }
 }
 
+static void add_flaky(struct txg_terminal *t, const struct txg_event *event)
+{
+    struct txg_buf out = {0};
+    txg_buf_puts(&out, "FLAKY ");
+    txg_printable_line(&out, event->test.nodeid);
+    txg_buf_puts(&out, " - [");
+    txg_terminal_name(&out, event->gateway);
+    txg_buf_printf(&out, "] %s at try %u\n", txg_outcome_name(event->result.outcome),
+                   event->test.attempt);
+    txg_stash_append(&t->summary, txg_buf_data(&out), txg_buf_len(&out));
+    txg_buf_release(&out);
+}
+
 void txg_summary_result(struct txg_terminal *t, const struct txg_event *event)
 {
     const char *label = label_of(event->result.outcome);
+    if (event->result.flaky)
+        add_flaky(t, event);
     if (!label)
         return;
     if (event->result.outcome == TXG_NOT_RUN && ++t->n_not_run > NOT_RUN_SHOWN)
@@ -87,6 +102,8 @@ static void totals(struct txg_terminal *t, struct txg_buf *out)
                                              TXG_XPASSED, TXG_NOT_RUN};
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
         count(out, t->outcomes[order[i]], txg_outcome_name(order[i]));
+        if (order[i] == TXG_PASSED)
+            count(out, t->n_flaky, "of them flaky");
         if (order[i] == TXG_SKIPPED)
             count(out, t->n_deselected, "deselected");
     }
@@ -143,6 +160,7 @@ void txg_summary_finish(struct txg_terminal *t)
 {
     txg_screen_fresh(&t->screen);
     show(t, "ERRORS", &t->errors);
+    show(t, "RERUNS", &t->reruns);
     show(t, "FAILURES", &t->failures);
     show(t, "warnings summary", &t->warnings);
     txg_durations_finish(t);

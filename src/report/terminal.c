@@ -95,9 +95,18 @@ static void finished_test(struct txg_terminal *t, const struct txg_event *event)
     }
 }
 
+static void finished_try(struct txg_terminal *t, const struct txg_event *event)
+{
+    txg_live_event(t, event);
+    txg_progress_result(t, event);
+    txg_failures_result(t, event);
+    txg_captures_clear(&t->captures, event->gateway);
+}
+
 static void run_finish(struct txg_terminal *t, const struct txg_event *event)
 {
     memcpy(t->outcomes, event->finish.outcomes, sizeof t->outcomes);
+    t->n_flaky = event->finish.flaky;
     t->n_errors = event->finish.collect_errors;
     t->n_deselected = event->finish.deselected;
     t->n_failed_gateways = event->finish.gateways_failed;
@@ -136,6 +145,9 @@ static void terminal_event(struct txg_reporter *r, const struct txg_event *event
         break;
     case TXG_EVENT_TEST_FINISH:
         finished_test(t, event);
+        break;
+    case TXG_EVENT_TEST_RETRY:
+        finished_try(t, event);
         break;
     case TXG_EVENT_WARNING:
         txg_summary_warning(t, event);
@@ -178,7 +190,8 @@ static int terminal_finish(struct txg_reporter *r, struct txg_err *err)
     txg_summary_finish(t);
     txg_screen_flush(&t->screen);
     const int faults[] = {t->captures.errnum, t->failures.errnum, t->errors.errnum,
-                          t->summary.errnum,  t->warnings.errnum, t->downs.errnum};
+                          t->reruns.errnum,   t->summary.errnum,  t->warnings.errnum,
+                          t->downs.errnum};
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
         if (faults[i])
             return txg_err_sys(err, faults[i],
@@ -194,8 +207,8 @@ static void terminal_free(struct txg_reporter *r)
     txg_nodes_release(t);
     txg_captures_release(&t->captures);
     txg_durations_release(t);
-    struct txg_stash *const stashes[] = {&t->errors, &t->failures, &t->summary, &t->warnings,
-                                         &t->downs};
+    struct txg_stash *const stashes[] = {&t->errors,   &t->failures, &t->summary,
+                                         &t->warnings, &t->downs,    &t->reruns};
     for (size_t i = 0; i < sizeof stashes / sizeof *stashes; i++)
         txg_stash_release(stashes[i]);
     txg_buf_release(&t->screen.out);

@@ -58,8 +58,9 @@ struct txg_terminal {
 
     struct txg_captures captures;
     struct txg_stash errors, failures, summary, warnings;
-    struct txg_stash downs; /* gateways that could not start or were lost */
-    size_t n_warnings, n_errors, n_deselected, n_failed_gateways, n_not_run;
+    struct txg_stash reruns; /* failures of tests that were tried again */
+    struct txg_stash downs;  /* gateways that could not start or were lost */
+    size_t n_warnings, n_errors, n_deselected, n_failed_gateways, n_not_run, n_flaky;
     size_t outcomes[TXG_OUTCOMES];
     size_t done, total;
     struct txg_duration *durations;
@@ -93,7 +94,7 @@ void txg_progress_end(struct txg_terminal *t); /* ends the last line of letters 
 void txg_live_event(struct txg_terminal *t, const struct txg_event *event);
 void txg_live_draw(struct txg_terminal *t);
 
-/* failures.c: keep what is told at the end. */
+/* failures.c: keep what is told at the end; of TEST_FINISH and TEST_RETRY. */
 void txg_failures_result(struct txg_terminal *t, const struct txg_event *event);
 void txg_failures_collect_error(struct txg_terminal *t, const struct txg_event *event);
 

@@ -1,7 +1,7 @@
 /*
  * What the files of the session share: session.c is its life, messages.c what workers say, down.c
- * what follows when one dies, outcome.c what became of each test, deal.c what schedulers may do,
- * end.c deadlines and the end. Nobody else includes this.
+ * what follows when one dies, outcome.c what became of each test, retry.c whether it is tried
+ * again, deal.c what schedulers may do, end.c deadlines and the end. Nobody else includes this.
  */
 #ifndef TXG_SESSION_CORE_H
 #define TXG_SESSION_CORE_H
@@ -26,8 +26,10 @@ struct txg_session {
     size_t *lane_starts;            /* `each`: number of its first outcome */
     unsigned char *outcomes;        /* by number: enum txg_outcome, or TXG_OUTCOMES: none yet */
     size_t n_outcomes;              /* numbers given out */
+    struct txg_tries **tries;       /* retry.c: by number; NULL: none has failed yet */
     size_t total, done;             /* those that the run owes, and has */
     size_t counts[TXG_OUTCOMES];
+    size_t flaky;
     size_t deselected, collect_errors, failures, gateways_failed;
     long restarts;
     size_t tried_at;     /* `done` when everyone was dead and started again, or 0 */
@@ -104,5 +106,21 @@ struct txg_span txg_session_nodeid(const struct txg_session *s, size_t number);
 void txg_session_settle(struct txg_session *s, const struct txg_node *node, size_t number,
                         const struct txg_event_result *result);
 bool txg_session_is_settled(const struct txg_session *s, size_t number);
+
+/* retry.c. A test that the node had at `index` has ended: when it failed and may be tried again
+ * that is told and done, and it has no outcome yet. False: `result` is its outcome. */
+bool txg_session_retry(struct txg_session *s, struct txg_node *node, size_t index,
+                       const struct txg_event_result *result);
+
+/* Which try is the next, or runs now: from 1. */
+unsigned txg_session_attempt(const struct txg_session *s, size_t number);
+
+/* Has the test failed on a gateway on this place? */
+bool txg_session_has_tried(const struct txg_session *s, size_t origin, size_t number);
+
+/* Of a test that has failed and has no outcome: how its last try ended, and where. Or NULL. */
+const struct txg_event_result *txg_session_last_try(const struct txg_session *s, size_t number,
+                                                    const struct txg_node **node);
+void txg_session_release_tries(struct txg_session *s);
 
 #endif

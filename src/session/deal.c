@@ -20,6 +20,21 @@ void txg_pending_push(struct txg_pending *p, size_t number)
     p->items[p->tail++] = number;
 }
 
+void txg_pending_push_front(struct txg_pending *p, size_t number)
+{
+    if (p->head == 0) { /* room for as many as there are: a move every so often only */
+        size_t n = p->tail, room = n + 8;
+        if (p->cap < n + room) {
+            p->cap = n + room;
+            p->items = txg_xrealloc_array(p->items, p->cap, sizeof *p->items);
+        }
+        memmove(p->items + room, p->items, n * sizeof *p->items);
+        p->head = room;
+        p->tail = n + room;
+    }
+    p->items[--p->head] = number;
+}
+
 size_t txg_pending_count(const struct txg_pending *p)
 {
     return p->tail - p->head;
@@ -38,12 +53,15 @@ size_t txg_deal_live(const struct txg_deal *d)
     return n;
 }
 
-/* The node's own index of a test, or -1 where it does not hold it or may not run it. */
+/* The node's own index of a test, or -1 where it does not hold it or may not run it, or not once
+ * more. */
 static int64_t index_for(const struct txg_deal *d, const struct txg_node *node, size_t number)
 {
     const struct txg_session *s = d->session;
     const struct txg_tests *t = node->tests;
     if (!s->allowed[node->origin * s->config.n_suites + txg_catalog_suite(&s->catalog, number)])
+        return -1;
+    if (s->config.retry_other && txg_session_has_tried(s, node->origin, number))
         return -1;
     if (number < t->n && t->ids[number] == number)
         return (int64_t)number; /* the usual case: all hold the same */
@@ -79,6 +97,21 @@ struct txg_span txg_deal_nodeid(const struct txg_deal *d, size_t number)
 const char *txg_deal_group(const struct txg_deal *d, size_t number)
 {
     return d->session->suites[txg_catalog_suite(&d->session->catalog, number)].group;
+}
+
+/* Without retries a gateway holds its units one behind the other, and so they come back. */
+void txg_deal_put_back(struct txg_deal *d, size_t number)
+{
+    struct txg_pending *p = &d->pending;
+    txg_pending_push(p, number); /* may move the queue */
+    if (!d->units || !d->retries)
+        return;
+    size_t behind = p->tail - 1;
+    for (size_t i = p->head; i + 1 < p->tail; i++)
+        if (d->units[p->items[i]] == d->units[number])
+            behind = i + 1;
+    memmove(p->items + behind + 1, p->items + behind, (p->tail - 1 - behind) * sizeof *p->items);
+    p->items[behind] = number;
 }
 
 /* Sends indices as ranges. */
@@ -144,6 +177,12 @@ size_t txg_deal_send(struct txg_deal *d, struct txg_node *node, size_t n)
 void txg_deal_send_unit(struct txg_deal *d, struct txg_node *node)
 {
     send_pending(d, node, SIZE_MAX, d->units);
+}
+
+void txg_deal_send_again(struct txg_deal *d, struct txg_node *node, size_t index)
+{
+    txg_held_push(&node->held, index);
+    send_held(d, node, 1);
 }
 
 void txg_deal_steal(struct txg_deal *d, struct txg_node *node, const size_t *indices, size_t n)

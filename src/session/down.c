@@ -4,10 +4,11 @@
 
 #define STILLBORN 3 /* gateways in a row on one spec that die before their first test */
 
-/* What ran when its gateway died: blamed on the worker, or on the host that was lost. */
-static void blame(struct txg_session *s, struct txg_node *node, const struct txg_node_event *event)
+/* What ran when its gateway died: blamed on the worker, or on the host that was lost. True: it is
+ * tried again. */
+static bool blame(struct txg_session *s, struct txg_node *node, const struct txg_node_event *event)
 {
-    size_t number = txg_session_number(s, node, node->held.items[node->held.head]);
+    size_t index = node->held.items[node->held.head];
     struct txg_event_result result = {.outcome = TXG_CRASHED, .start = -1, .status = -1};
     node->running = false;
     node->held.head++;
@@ -21,7 +22,10 @@ static void blame(struct txg_session *s, struct txg_node *node, const struct txg
         result.reason = txg_session_format(s, "worker '%s' crashed while running it: %.*s",
                                            node->id, TXG_FMT(event->reason));
     }
-    txg_session_settle(s, node, number, &result);
+    if (txg_session_retry(s, node, index, &result))
+        return true;
+    txg_session_settle(s, node, txg_session_number(s, node, index), &result);
+    return false;
 }
 
 struct txg_event_result txg_session_cut_short(const struct txg_session *s)
@@ -39,7 +43,7 @@ static void give_back_held(struct txg_session *s, struct txg_node *node)
 {
     if (s->config.dist != TXG_DIST_EACH)
         for (size_t i = node->held.head; i < node->held.tail; i++)
-            txg_pending_push(&s->deal.pending, txg_session_number(s, node, node->held.items[i]));
+            txg_deal_put_back(&s->deal, txg_session_number(s, node, node->held.items[i]));
     node->held.head = node->held.tail = 0;
 }
 
@@ -148,9 +152,8 @@ void txg_session_down(struct txg_session *s, struct txg_node *node,
     bool before_ready = node->state == TXG_NODE_STARTING;
     bool asked_for = node->closing && (s->interrupts > 0 || s->progress == TXG_STOPPING);
     node->state = TXG_NODE_DEAD;
-    if (node->running)
-        blame(s, node, event);
-    held = txg_held_count(&node->held) > 0;
+    bool again = node->running && blame(s, node, event);
+    held = again || txg_held_count(&node->held) > 0;
     give_back_held(s, node);
     if (expected || asked_for) {
         txg_session_maybe_begin(s);

@@ -2,11 +2,13 @@
 
 #include "src/session/scheduler.h"
 
-/* Every gateway runs everything: it is sent all at once, and that nothing more will come. */
+/* Every gateway runs everything: it is sent all at once, and that nothing more will come, unless
+ * what fails may come again. */
 static void node_ready(struct txg_deal *d, struct txg_node *node)
 {
     txg_deal_send_rest(d, node);
-    txg_deal_shutdown(d, node);
+    if (!d->retries || txg_held_count(&node->held) == 0)
+        txg_deal_shutdown(d, node);
 }
 
 static void begin(struct txg_deal *d)
@@ -18,11 +20,12 @@ static void begin(struct txg_deal *d)
 
 static void completed(struct txg_deal *d, struct txg_node *node, int64_t duration)
 {
-    (void)d;
-    (void)node;
     (void)duration;
+    if (txg_held_count(&node->held) == 0)
+        txg_deal_shutdown(d, node);
 }
 
+/* What is left of a lane is its next gateway's. */
 static void node_gone(struct txg_deal *d, struct txg_node *node)
 {
     (void)d;
@@ -35,5 +38,6 @@ const struct txg_scheduler_ops txg_scheduler_each = {
     .begin = begin,
     .node_ready = node_ready,
     .completed = completed,
+    .returned = node_gone,
     .node_gone = node_gone,
 };

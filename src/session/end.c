@@ -48,6 +48,7 @@ static void finish(struct txg_session *s)
     }
     struct txg_event *e = txg_session_report(s, TXG_EVENT_RUN_FINISH, NULL);
     memcpy(e->finish.outcomes, s->counts, sizeof s->counts);
+    e->finish.flaky = s->flaky;
     e->finish.collect_errors = s->collect_errors;
     e->finish.deselected = s->deselected;
     e->finish.gateways_failed = s->gateways_failed;
@@ -71,7 +72,8 @@ static void check_time(struct txg_session *s)
         txg_session_close(s, s->nodes[i]);
 }
 
-/* Who has nothing left to do stays for what others hold: they may die. */
+/* Who has nothing left to do stays for what others hold: they may die, and a test may fail and be
+ * tried again. */
 static void send_home(struct txg_session *s)
 {
     size_t holders = 0;
@@ -81,8 +83,8 @@ static void send_home(struct txg_session *s)
         holders += txg_held_count(&s->nodes[i]->held) > 0;
     for (size_t i = 0; i < s->n_nodes; i++) {
         struct txg_node *node = s->nodes[i];
-        bool holds = txg_held_count(&node->held) > 0;
-        if (node->retired && txg_deal_is_live(node) && holders == holds &&
+        size_t own = s->config.retries == 0 && txg_held_count(&node->held) > 0;
+        if (node->retired && txg_deal_is_live(node) && holders == own &&
             !txg_deal_has_work(&s->deal, node))
             txg_deal_shutdown(&s->deal, node);
     }

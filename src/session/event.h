@@ -32,8 +32,9 @@ enum txg_event_type {
     TXG_EVENT_SCHEDULING,        /* scheduling: all collections are in, tests are dealt */
     TXG_EVENT_COLLECT_ERROR,     /* gateway, text: a file that could not be collected */
     TXG_EVENT_TEST_START,        /* gateway, test */
-    TXG_EVENT_TEST_OUTPUT,       /* gateway, test, output: before its TEST_FINISH */
+    TXG_EVENT_TEST_OUTPUT,       /* gateway, test, output: before its FINISH or RETRY */
     TXG_EVENT_TEST_FINISH,       /* gateway (NULL when nobody ran it), test, result */
+    TXG_EVENT_TEST_RETRY,        /* gateway, test, result: it failed and is tried again */
     TXG_EVENT_WARNING,           /* gateway or NULL, text */
     TXG_EVENT_NOTE,              /* text: a detail for who asks for more (-v) */
     TXG_EVENT_INTERNAL_ERROR,    /* gateway or NULL, text */
@@ -57,6 +58,7 @@ struct txg_event_result {
     int64_t dropped_out;    /* bytes left out between the head and the tail of stdout */
     int64_t dropped_err;
     int64_t leaked;
+    bool flaky;           /* FINISH: it did not fail, and had failed before */
     int64_t utime, stime; /* microseconds */
     int64_t maxrss;       /* bytes */
     const struct txg_event_point *points;
@@ -73,6 +75,7 @@ struct txg_event {
         size_t number;          /* one per outcome (in `each`: per test and gateway), unique */
         struct txg_span nodeid; /* any bytes: reporters make it printable */
         const char *suite;      /* name, or NULL */
+        unsigned attempt;       /* from 1; FINISH of one that could not be tried again: the last */
     } test;
     union {
         struct {
@@ -109,6 +112,7 @@ struct txg_event {
         } message; /* COLLECT_ERROR (test.nodeid too), WARNING, NOTE, INTERNAL_ERROR, STOPPING */
         struct {
             size_t outcomes[TXG_OUTCOMES];
+            size_t flaky; /* of those that did not fail */
             size_t collect_errors;
             size_t deselected;      /* outcomes that -k left out */
             size_t gateways_failed; /* could not start or were lost */

@@ -73,5 +73,6 @@ const struct txg_scheduler_ops txg_scheduler_load = {
     .begin = begin,
     .node_ready = node_ready,
     .completed = check,
+    .returned = node_gone,
     .node_gone = node_gone,
 };

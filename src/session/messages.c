@@ -140,7 +140,8 @@ static void take_testreport(struct txg_session *s, struct txg_node *node,
     };
     if (result.start < 0)
         result.start = 0;
-    txg_session_settle(s, node, txg_session_number(s, node, (size_t)msg->index), &result);
+    if (!txg_session_retry(s, node, (size_t)msg->index, &result))
+        txg_session_settle(s, node, txg_session_number(s, node, (size_t)msg->index), &result);
     if (s->progress == TXG_DEALING)
         s->scheduler->completed(&s->deal, node, msg->duration);
 }

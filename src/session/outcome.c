@@ -118,27 +118,9 @@ struct txg_event *txg_session_report_test(struct txg_session *s, enum txg_event_
     struct txg_event *e = txg_session_report(s, type, node);
     e->test.number = number;
     e->test.nodeid = txg_session_nodeid(s, number);
+    e->test.attempt = txg_session_attempt(s, number);
     e->test.suite = s->suites[suite_of(s, number)].name;
     return e;
-}
-
-void txg_session_settle(struct txg_session *s, const struct txg_node *node, size_t number,
-                        const struct txg_event_result *result)
-{
-    s->outcomes[number] = (unsigned char)result->outcome;
-    s->counts[result->outcome]++;
-    s->done++;
-    struct txg_event *e = txg_session_report_test(s, TXG_EVENT_TEST_FINISH, node, number);
-    e->result = *result;
-    e->result.done = s->done;
-    e->result.total = s->total;
-    if (!txg_outcome_is_failure(result->outcome))
-        return;
-    s->failures++;
-    if (s->config.maxfail && s->failures >= s->config.maxfail) {
-        s->limited = true;
-        txg_session_stop(s, txg_session_format(s, "stopping after %zu failures", s->failures));
-    }
 }
 
 static const char *why_not_run(const struct txg_session *s, size_t number)
@@ -151,6 +133,45 @@ static const char *why_not_run(const struct txg_session *s, size_t number)
         return "no gateway has the labels that its suite needs";
     return s->config.dist == TXG_DIST_EACH ? "its gateway did not run it"
                                            : "no gateway was left to run it";
+}
+
+/* The last try counts where no other comes to its end. */
+static bool fall_back(struct txg_session *s, const struct txg_node **node, size_t number,
+                      struct txg_event_result *result)
+{
+    const struct txg_event_result *last =
+        result->outcome == TXG_NOT_RUN ? txg_session_last_try(s, number, node) : NULL;
+    if (!last)
+        return false;
+    *result = *last;
+    result->reason = txg_session_format(s, "%.*s (not tried again: %s)", TXG_FMT(last->reason),
+                                        why_not_run(s, number));
+    return true;
+}
+
+void txg_session_settle(struct txg_session *s, const struct txg_node *node, size_t number,
+                        const struct txg_event_result *ended)
+{
+    struct txg_event_result result = *ended;
+    bool fell_back = fall_back(s, &node, number, &result);
+    bool failed = txg_outcome_is_failure(result.outcome) || result.outcome == TXG_LOST;
+    result.flaky = txg_session_attempt(s, number) > 1 && !failed;
+    s->flaky += result.flaky;
+    s->outcomes[number] = (unsigned char)result.outcome;
+    s->counts[result.outcome]++;
+    s->done++;
+    struct txg_event *e = txg_session_report_test(s, TXG_EVENT_TEST_FINISH, node, number);
+    e->test.attempt -= fell_back;
+    e->result = result;
+    e->result.done = s->done;
+    e->result.total = s->total;
+    if (!txg_outcome_is_failure(result.outcome))
+        return;
+    s->failures++;
+    if (s->config.maxfail && s->failures >= s->config.maxfail) {
+        s->limited = true;
+        txg_session_stop(s, txg_session_format(s, "stopping after %zu failures", s->failures));
+    }
 }
 
 void txg_session_settle_rest(struct txg_session *s)

@@ -18,6 +18,8 @@ struct txg_scheduler_ops {
     void (*node_ready)(struct txg_deal *d, struct txg_node *node);
     /* A test of the node has ended after `duration` microseconds. */
     void (*completed)(struct txg_deal *d, struct txg_node *node, int64_t duration);
+    /* A test of the node has failed and is pending once more, in front. */
+    void (*returned)(struct txg_deal *d, struct txg_node *node);
     /* The node is dead; what it held and had not started is back (txg_deal_pending). */
     void (*node_gone)(struct txg_deal *d, struct txg_node *node);
     /* The node has answered txg_deal_steal; what it gave back is pending. Or NULL: it never is
@@ -42,6 +44,7 @@ struct txg_deal {
     struct txg_pending pending; /* not used by `each`, where each lane has its own rest */
     size_t maxschedchunk;       /* SIZE_MAX: no cap */
     bool keep_order;
+    bool retries;            /* tests that fail may be sent again */
     size_t *units;           /* [number]: what is dealt in one go; made and used by scope.c */
     struct txg_node *victim; /* steal.c: who was asked and has not answered, or NULL */
     struct txg_node **nodes; /* every node ever, borrowed */
@@ -50,6 +53,7 @@ struct txg_deal {
 };
 
 void txg_pending_push(struct txg_pending *p, size_t number);
+void txg_pending_push_front(struct txg_pending *p, size_t number);
 size_t txg_pending_count(const struct txg_pending *p);
 
 /* Nodes that have a collection and live, shutting down or not: xdist's `nodes`. */
@@ -62,6 +66,12 @@ size_t txg_deal_send(struct txg_deal *d, struct txg_node *node, size_t n);
 /* Sends the first pending tests of one unit: those that follow each other there and that the node
  * may run. */
 void txg_deal_send_unit(struct txg_deal *d, struct txg_node *node);
+
+/* A test of a dead node is pending: last, or behind what belongs together with it. */
+void txg_deal_put_back(struct txg_deal *d, size_t number);
+
+/* Sends the node a test once more that it had at `index`. */
+void txg_deal_send_again(struct txg_deal *d, struct txg_node *node, size_t index);
 
 /* Asks the node to give back what it holds at these of its indices and has not started. */
 void txg_deal_steal(struct txg_deal *d, struct txg_node *node, const size_t *indices, size_t n);

@@ -173,6 +173,7 @@ const struct txg_scheduler_ops txg_scheduler_loadscope = {
     .begin = begin_scopes,
     .node_ready = check_all,
     .completed = completed,
+    .returned = check_all,
     .node_gone = check_all,
 };
 
@@ -182,6 +183,7 @@ const struct txg_scheduler_ops txg_scheduler_loadfile = {
     .begin = begin_files,
     .node_ready = check_all,
     .completed = completed,
+    .returned = check_all,
     .node_gone = check_all,
 };
 
@@ -191,5 +193,6 @@ const struct txg_scheduler_ops txg_scheduler_loadgroup = {
     .begin = begin_groups,
     .node_ready = check_all,
     .completed = completed,
+    .returned = check_all,
     .node_gone = check_all,
 };

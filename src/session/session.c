@@ -130,6 +130,7 @@ struct txg_session *txg_session_new(const struct txg_session_config *config, int
     s->scheduler = schedulers[config->dist];
     s->deal.session = s;
     s->deal.keep_order = config->keep_order;
+    s->deal.retries = config->retries > 0;
     s->deal.maxschedchunk = config->maxschedchunk ? config->maxschedchunk : SIZE_MAX;
     s->stillborn = txg_xcalloc(config->n_gateways, sizeof *s->stillborn);
     s->lanes = txg_xcalloc(config->n_gateways, sizeof *s->lanes);
@@ -172,6 +173,7 @@ void txg_session_free(struct txg_session *s)
     free(s->stillborn);
     free(s->lanes);
     free(s->lane_starts);
+    txg_session_release_tries(s);
     free(s->outcomes);
     free(s->commands);
     free(s->garbage);

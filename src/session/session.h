@@ -8,7 +8,8 @@
  *
  * Invariants (design.md, Session): every collected test gets exactly one final outcome (in `each`
  * one per gateway); what was started on a worker that died is crashed, on a host that was lost
- * lost; nothing runs twice; the run ends; an event of a dead gateway changes nothing.
+ * lost; nothing runs twice unless it failed and `retries` asks for it; the run ends; an event of a
+ * dead gateway changes nothing.
  */
 #ifndef TXG_SESSION_SESSION_H
 #define TXG_SESSION_SESSION_H
@@ -65,7 +66,9 @@ struct txg_session_config {
     bool keep_order;         /* loadscope and its kin: not the largest first */
     int64_t collect_timeout; /* microseconds from workerready to the collection; 0: no limit */
     int64_t run_timeout;     /* microseconds: then all that runs is killed; 0: no limit */
-    bool require_all;        /* --require-gateways all: one that can't start ends the run */
+    size_t retries;          /* how often a test that fails is tried again before it counts */
+    bool retry_other; /* each time on a gateway's place where it has not failed; not `each` */
+    bool require_all; /* --require-gateways all: one that can't start ends the run */
     bool collect_only;
     const struct txg_select *select; /* -k; borrowed; NULL: every test */
     bool strict_collection;          /* other than `each`: different collections end the run */

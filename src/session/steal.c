@@ -134,6 +134,7 @@ const struct txg_scheduler_ops txg_scheduler_worksteal = {
     .begin = check,
     .node_ready = node_ready,
     .completed = completed,
+    .returned = node_ready,
     .node_gone = answered,
     .given_back = answered,
 };

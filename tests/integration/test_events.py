@@ -59,6 +59,9 @@ def test_what_is_wrong_is_noticed(stream):
         "time goes back": changed(down, t=0),
         "down without a start": changed(places(stream, "gateway_start")[0], gateway="gw7"),
         "a replacement of the living": changed(places(stream, "gateway_start")[1], replaces="gw0"),
+        "what passed is tried again": changed(finish[3], event="test_retry"),
+        "flaky, and it never failed": changed(finish[3], flaky=True),
+        "a second try without a first": changed(start[3], attempt=2),
         "something after the end": stream + [stream[down]],
     }
     for what, lines in broken.items():

@@ -17,6 +17,8 @@ class Run:
         self.wrong = []
         self.gateways, self.down, self.running = set(), {}, {}
         self.started, self.finished = {}, {}
+        self.tries = {}  # number -> the outcomes of its tries that were followed by another
+        self.flaky = 0
         self.lost_on = set()
         self.total, self.end, self.now = None, None, 0
         self.collect_errors = self.failed_gateways = 0
@@ -50,6 +52,8 @@ class Run:
         gateway = e["gateway"]
         if e["number"] in self.started:
             self.say("'%s' starts a second time", e["nodeid"])
+        if e.get("attempt", 1) != len(self.tries.get(e["number"], ())) + 1:
+            self.say("'%s' starts try %d", e["nodeid"], e.get("attempt", 1))
         if e["number"] in self.finished:
             self.say("'%s' starts and has an outcome", e["nodeid"])
         if gateway in self.running:
@@ -64,12 +68,31 @@ class Run:
         if self.running.get(e["gateway"]) != e["number"]:
             self.say("output of '%s', which does not run", e["nodeid"])
 
+    def test_retry(self, e):
+        number, gateway, outcome = e["number"], e.get("gateway"), e["outcome"]
+        if self.running.get(gateway) != number:
+            self.say("'%s' is %s and did not run on %s", e["nodeid"], outcome, gateway)
+        if outcome not in FAILURES + ("lost",) or number in self.finished or self.stopping:
+            self.say("'%s' is %s and tried again", e["nodeid"], outcome)
+        if outcome == "lost":
+            self.lost_on.add(gateway)
+        self.running.pop(gateway, None)
+        self.started.pop(number, None)
+        self.tries.setdefault(number, []).append(outcome)
+        if e["done"] != len(self.finished):
+            self.say("%d have an outcome, not %d", len(self.finished), e["done"])
+
     def test_finish(self, e):
         number, gateway, outcome = e["number"], e.get("gateway"), e["outcome"]
+        tries = self.tries.get(number, [])
+        if bool(e.get("flaky")) != (bool(tries) and outcome not in FAILURES + ("lost",)):
+            self.say("'%s' is flaky or not, after %s and %s", e["nodeid"], tries, outcome)
+        self.flaky += bool(e.get("flaky"))
         if number in self.finished:
             self.say("'%s' has a second outcome", e["nodeid"])
         runs = gateway is not None and self.running.get(gateway) == number
-        if (outcome in RUN or outcome == "lost") and not runs:
+        last_try = tries and tries[-1] == outcome and number not in self.started
+        if (outcome in RUN or outcome == "lost") and not runs and not last_try:
             self.say("'%s' is %s and did not run on %s", e["nodeid"], outcome, gateway)
         if outcome == "not run" and number in self.started and not (runs and self.stopping):
             self.say("'%s' is not run, and it had started", e["nodeid"])
@@ -99,6 +122,8 @@ class Run:
             self.say("it counts %s, the tests' outcomes are %s", told, counts)
         if self.total is not None and len(self.finished) != self.total:
             self.say("%d of %d tests have an outcome", len(self.finished), self.total)
+        if e["flaky"] != self.flaky:
+            self.say("%d are flaky, not %d", self.flaky, e["flaky"])
         if e["collect_errors"] != self.collect_errors:
             self.say("%d errors of collection, not %d", self.collect_errors, e["collect_errors"])
         if e["gateways_failed"] < self.failed_gateways and not self.stopping:

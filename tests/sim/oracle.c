@@ -59,7 +59,7 @@ void sim_oracle_release(struct sim_world *w)
     free(w->oracle.named);
 }
 
-static size_t outcome_of(const struct sim_world *w, const struct sim_node *node, size_t index)
+size_t sim_outcome_of(const struct sim_world *w, const struct sim_node *node, size_t index)
 {
     return (is_each(w) ? node->board * w->plan->n_tests : 0) + node->tests[index];
 }
@@ -74,13 +74,20 @@ static bool is_left_out(const struct sim_world *w, size_t outcome)
     return w->plan->tests[outcome % w->plan->n_tests].left_out;
 }
 
+/* May it not be tried there once more? */
+static bool has_failed_on(const struct sim_world *w, size_t outcome, size_t board)
+{
+    return w->plan->config.retry_other && (w->oracle.outcomes[outcome].failed_on >> board & 1);
+}
+
 /* May the gateway run what is free? Then it is the first such outcome, else SIM_NONE. */
 static size_t free_for(const struct sim_world *w, const struct sim_node *node)
 {
     const struct sim_oracle *o = &w->oracle;
     for (size_t i = 0; i < node->n_tests; i++) {
-        size_t outcome = outcome_of(w, node, i);
+        size_t outcome = sim_outcome_of(w, node, i);
         if (o->outcomes[outcome].state == SIM_FREE && !is_left_out(w, outcome) &&
+            !has_failed_on(w, outcome, node->board) &&
             o->allowed[node->board][suite_of(w, outcome)])
             return outcome;
     }
@@ -105,15 +112,15 @@ static void before_message(struct sim_world *w, struct sim_node *node,
     size_t index = (size_t)letter->index;
     switch (letter->type) {
     case TXG_MSG_LOGSTART:
-        o->must_start = outcome_of(w, node, index);
+        o->must_start = sim_outcome_of(w, node, index);
         break;
     case TXG_MSG_TESTREPORT:
-        o->must_finish = outcome_of(w, node, index);
+        o->must_finish = sim_outcome_of(w, node, index);
         o->must_outcome = letter->outcome;
         break;
     case TXG_MSG_UNSCHEDULED:
         for (size_t i = 0; i < letter->n_ranges; i++) {
-            size_t outcome = outcome_of(w, node, (size_t)letter->ranges[i].first);
+            size_t outcome = sim_outcome_of(w, node, (size_t)letter->ranges[i].first);
             o->outcomes[outcome].state = SIM_FREE;
             node->seen.held--;
         }
@@ -140,7 +147,8 @@ static void before_down(struct sim_world *w, struct sim_node *node, enum txg_nod
         o->failed_gateways += down == TXG_DOWN_LOST || !seen->collected;
     if (seen->running != SIM_NONE) {
         o->must_finish = seen->running;
-        o->must_outcome = o->interrupts > 1       ? TXG_NOT_RUN
+        const struct sim_outcome *it = &o->outcomes[seen->running];
+        o->must_outcome = o->interrupts > 1       ? it->tries ? it->outcome : TXG_NOT_RUN
                           : o->overtime           ? TXG_TIMED_OUT
                           : down == TXG_DOWN_LOST ? TXG_LOST
                                                   : TXG_CRASHED;
@@ -227,7 +235,62 @@ static bool is_given_up(const struct sim_oracle *o, const struct sim_outcome *it
     if (it->state == SIM_RUNNING && o->overtime && o->interrupts < 2)
         return outcome == TXG_TIMED_OUT;
     bool waits = it->state != SIM_FREE && o->interrupts < 2 && !o->overtime;
-    return outcome == TXG_NOT_RUN && !waits;
+    return outcome == (it->tries ? it->outcome : TXG_NOT_RUN) && !waits;
+}
+
+static bool is_bad(enum txg_outcome outcome)
+{
+    return txg_outcome_is_failure(outcome) || outcome == TXG_LOST;
+}
+
+static bool holds(const struct sim_world *w, const struct sim_node *node, size_t outcome)
+{
+    for (size_t i = 0; i < node->n_tests; i++)
+        if (sim_outcome_of(w, node, i) == outcome)
+            return true;
+    return false;
+}
+
+/* Must a test that fails on this gateway be tried again? */
+static bool owes_a_try(const struct sim_world *w, const struct sim_node *node, size_t outcome)
+{
+    const struct sim_oracle *o = &w->oracle;
+    if (o->outcomes[outcome].tries >= w->plan->config.retries || o->stopping || !o->dealing)
+        return false;
+    for (size_t i = 0; i < w->n_nodes && w->plan->config.retry_other; i++) {
+        const struct sim_node *other = &w->nodes[i];
+        const struct sim_seen *seen = &other->seen;
+        if (other->board != node->board && !has_failed_on(w, outcome, other->board) &&
+            !seen->dead && !seen->closed && !seen->shutdown && seen->collected &&
+            holds(w, other, outcome) && o->allowed[other->board][suite_of(w, outcome)])
+            return true;
+    }
+    return !w->plan->config.retry_other;
+}
+
+/* It failed, and that is not its outcome yet. */
+static void test_retry(struct sim_world *w, const struct txg_event *e)
+{
+    struct sim_oracle *o = &w->oracle;
+    size_t outcome = named_by(w, e);
+    if (outcome == SIM_NONE)
+        return;
+    struct sim_outcome *it = &o->outcomes[outcome];
+    if (outcome != o->must_finish || it->state != SIM_RUNNING || it->holder != o->must_by ||
+        e->result.outcome != o->must_outcome || !is_bad(e->result.outcome) || !e->gateway ||
+        e->gateway->number != o->must_by || o->stopping || it->tries >= w->plan->config.retries ||
+        e->test.attempt != it->tries + 1) {
+        sim_fail(w, "'%.*s' is tried again and may not be", TXG_FMT(e->test.nodeid));
+        return;
+    }
+    struct sim_node *node = &w->nodes[o->must_by];
+    node->seen.running = SIM_NONE;
+    node->seen.held--;
+    it->state = SIM_FREE;
+    it->tries++;
+    it->failed_on |= 1u << node->board;
+    it->outcome = e->result.outcome;
+    o->must_finish = SIM_NONE;
 }
 
 static void test_finish(struct sim_world *w, const struct txg_event *e)
@@ -242,18 +305,25 @@ static void test_finish(struct sim_world *w, const struct txg_event *e)
         sim_fail(w, "'%.*s' has a second outcome", TXG_FMT(e->test.nodeid));
     if (outcome == o->must_finish) {
         struct sim_node *node = &w->nodes[o->must_by];
+        if (is_bad(r->outcome) && owes_a_try(w, node, outcome))
+            sim_fail(w, "'%.*s' may be tried again and is not", TXG_FMT(e->test.nodeid));
         if (it->state != SIM_RUNNING || it->holder != o->must_by || r->outcome != o->must_outcome ||
-            !e->gateway || e->gateway->number != o->must_by)
+            !e->gateway || (e->gateway->number != o->must_by && !(it->tries && o->interrupts > 1)))
             sim_fail(w, "'%.*s' ended otherwise: %s", TXG_FMT(e->test.nodeid),
                      txg_outcome_name(r->outcome));
         node->seen.running = SIM_NONE;
         node->seen.held--;
         o->must_finish = SIM_NONE;
-    } else if (!is_given_up(o, it, r->outcome)) {
+    } else if (is_given_up(o, it, r->outcome)) {
+        it->given_up = true;
+    } else {
         sim_fail(w, "'%.*s' is said to have ended, which it has not", TXG_FMT(e->test.nodeid));
     }
     if (r->done != ++o->done || (o->total != SIM_NONE && r->total != o->total))
         sim_fail(w, "%zu of %zu are done, not %zu of %zu", o->done, o->total, r->done, r->total);
+    if (r->flaky != (it->tries && !is_bad(r->outcome)))
+        sim_fail(w, "'%.*s' is flaky or not", TXG_FMT(e->test.nodeid));
+    o->flaky += r->flaky;
     o->total = r->total;
     it->state = SIM_SETTLED;
     it->outcome = r->outcome;
@@ -280,7 +350,7 @@ static void run_finish(struct sim_world *w, const struct txg_event *e)
 {
     struct sim_oracle *o = &w->oracle;
     if (memcmp(e->finish.outcomes, o->counts, sizeof o->counts) != 0 ||
-        e->finish.collect_errors != o->collect_errors)
+        e->finish.collect_errors != o->collect_errors || e->finish.flaky != o->flaky)
         sim_fail(w, "the counts at the end are not those of the events");
     bool ends_early = w->plan->config.collect_only || w->plan->config.strict_collection;
     if (e->finish.gateways_failed != o->failed_gateways && !ends_early)
@@ -313,6 +383,11 @@ static void take_event(struct sim_world *w, const struct txg_event *e)
         sim_note(w, "  '%.*s' %s", TXG_FMT(e->test.nodeid), txg_outcome_name(e->result.outcome));
         test_finish(w, e);
         break;
+    case TXG_EVENT_TEST_RETRY:
+        sim_note(w, "  '%.*s' %s, again", TXG_FMT(e->test.nodeid),
+                 txg_outcome_name(e->result.outcome));
+        test_retry(w, e);
+        break;
     case TXG_EVENT_RUN_FINISH:
         run_finish(w, e);
         break;
@@ -326,7 +401,8 @@ static void check_unit(struct sim_world *w, const struct sim_node *node, size_t 
 {
     bool keeps =
         w->plan->config.dist >= TXG_DIST_LOADSCOPE && w->plan->config.dist <= TXG_DIST_LOADGROUP;
-    if (!w->plan->together || w->plan->changes || !keeps)
+    if (!w->plan->together || w->plan->changes || !keeps ||
+        (w->oracle.outcomes[outcome].tries && w->plan->config.retry_other))
         return;
     unsigned *at = &w->oracle.unit_at[w->plan->tests[outcome].unit];
     if (*at && *at != node->number + 1 && !w->nodes[*at - 1].seen.dead)
@@ -348,7 +424,7 @@ static void take_runtests(struct sim_world *w, struct sim_node *node,
                 sim_fail(w, "gw%u has no test %zu", node->number, index);
                 return;
             }
-            size_t outcome = outcome_of(w, node, index);
+            size_t outcome = sim_outcome_of(w, node, index);
             struct sim_outcome *it = &o->outcomes[outcome];
             if (it->state != SIM_FREE)
                 sim_fail(w, "test %zu is dealt to gw%u and %s", outcome, node->number,
@@ -358,6 +434,8 @@ static void take_runtests(struct sim_world *w, struct sim_node *node,
                          node->number);
             if (!o->allowed[node->board][suite_of(w, outcome)])
                 sim_fail(w, "test %zu needs a label that gw%u has not", outcome, node->number);
+            if (has_failed_on(w, outcome, node->board))
+                sim_fail(w, "test %zu has failed on the board of gw%u", outcome, node->number);
             check_unit(w, node, outcome);
             it->state = SIM_HELD;
             it->holder = node->number;
@@ -373,7 +451,7 @@ static void take_steal(struct sim_world *w, const struct sim_node *node,
         for (int64_t k = 0; k < in->ranges[i].count; k++) {
             size_t index = (size_t)(in->ranges[i].first + k);
             struct sim_outcome *it =
-                index < node->n_tests ? &w->oracle.outcomes[outcome_of(w, node, index)] : NULL;
+                index < node->n_tests ? &w->oracle.outcomes[sim_outcome_of(w, node, index)] : NULL;
             if (!it || it->state != SIM_HELD || it->holder != node->number)
                 sim_fail(w, "gw%u is to give back %zu, which it does not hold", node->number,
                          index);
@@ -414,14 +492,6 @@ static void take_replace(struct sim_world *w, const struct txg_command *c)
         sim_fail(w, "%zu restarts, over the limit", o->restarts);
 }
 
-static bool holds(const struct sim_world *w, const struct sim_node *node, size_t outcome)
-{
-    for (size_t i = 0; i < node->n_tests; i++)
-        if (outcome_of(w, node, i) == outcome)
-            return true;
-    return false;
-}
-
 /* What was collected before dealing began; in `each` by the last gateway of each board. */
 static bool is_owed(const struct sim_world *w, size_t outcome)
 {
@@ -447,12 +517,13 @@ static bool is_forgotten(const struct sim_world *w, size_t outcome)
 {
     const struct sim_oracle *o = &w->oracle;
     bool mismatch = w->plan->config.strict_collection && o->collect_errors;
-    if (o->outcomes[outcome].outcome != TXG_NOT_RUN || o->stopping || o->interrupts || mismatch ||
+    if (!o->outcomes[outcome].given_up || o->stopping || o->interrupts || mismatch ||
         w->plan->changes)
         return false;
     for (size_t i = 0; i < w->n_nodes; i++) {
         const struct sim_node *node = &w->nodes[i];
         if (node->seen.ended_well && node->seen.collected && holds(w, node, outcome) &&
+            !has_failed_on(w, outcome, node->board) &&
             o->allowed[node->board][suite_of(w, outcome)])
             return true;
     }

@@ -2,6 +2,7 @@
 
 #include "tests/sim/plan.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,6 +91,7 @@ static void draw_tests(struct sim_plan *p, struct sim_rng *r)
         t->suite = file % p->config.n_suites;
         t->duration = draw_duration(r);
         t->fate = draw_fate(r, poison);
+        t->bad_tries = sim_chance(r, 50) ? UINT_MAX : (unsigned)sim_between(r, 1, 3);
         size_t scope = sim_below(r, scopes);
         t->unit = unit_of(p, t, file, scope, i);
         t->len = (size_t)snprintf(t->nodeid, sizeof t->nodeid, "f%zu::c%zu::t%zu", file, scope, i);
@@ -171,6 +173,9 @@ static void draw_config(struct sim_plan *p, struct sim_rng *r, int dist)
     p->config.n_gateways = p->n_boards;
     p->config.testrunuid = "sim";
     p->config.maxfail = sim_chance(r, 12) ? sim_between(r, 1, 5) : 0;
+    p->config.retries = sim_chance(r, 25) ? sim_between(r, 1, 3) : 0;
+    p->config.retry_other =
+        p->config.retries && p->config.dist != TXG_DIST_EACH && sim_chance(r, 50);
     p->config.max_restarts = sim_chance(r, 30) ? sim_between(r, 0, 4) : -1;
     p->config.maxschedchunk = sim_chance(r, 30) ? sim_between(r, 1, 20) : 0;
     p->config.collect_timeout = 60 * SIM_S;

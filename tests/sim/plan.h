@@ -26,9 +26,10 @@ struct sim_test {
     size_t suite;
     int64_t duration;
     enum sim_fate fate;
-    bool left_out;   /* by -k */
-    size_t unit;     /* what must stay together with it; below SIM_UNITS + number of tests */
-    char nodeid[40]; /* its last word is t<number>: txg_test_of() */
+    unsigned bad_tries; /* its fate is that of the first ones; then it passes */
+    bool left_out;      /* by -k */
+    size_t unit;        /* what must stay together with it; below SIM_UNITS + number of tests */
+    char nodeid[40];    /* its last word is t<number>: txg_test_of() */
     size_t len;
 };
 

@@ -52,7 +52,7 @@ static void tell_collection(struct sim_world *w, struct sim_node *node, bool rec
 static void go_on(struct sim_world *w, struct sim_node *node)
 {
     const struct sim_board *board = board_of(w, node);
-    size_t maxfail = w->plan->config.maxfail;
+    size_t maxfail = w->plan->config.retries ? 0 : w->plan->config.maxfail;
     if (node->runs || node->stuck || node->state != SIM_WORKING)
         return;
     if (node->head < node->tail && (maxfail == 0 || node->failures < maxfail)) {
@@ -63,6 +63,7 @@ static void go_on(struct sim_world *w, struct sim_node *node)
                                       .seq = ++node->seq,
                                       .index = (int64_t)node->running});
         const struct sim_test *t = &w->plan->tests[node->tests[node->running]];
+        node->well = w->starts[sim_outcome_of(w, node, node->running)]++ >= t->bad_tries;
         int64_t slowness = board->slowness * (node->slow ? 10 : 1);
         wake_in(w, node, t->duration * slowness / 4);
     } else if (node->head == node->tail && node->shutdown) {
@@ -75,13 +76,14 @@ static void end_test(struct sim_world *w, struct sim_node *node)
 {
     static const enum txg_outcome outcomes[] = {TXG_PASSED, TXG_FAILED, TXG_SKIPPED, TXG_CRASHED};
     const struct sim_test *t = &w->plan->tests[node->tests[node->running]];
-    if (t->fate == SIM_KILLS_WORKER) {
+    enum sim_fate fate = node->well ? SIM_PASSES : t->fate;
+    if (fate == SIM_KILLS_WORKER) {
         w->faults++;
         sim_end(w, node, TXG_DOWN_CRASHED, 0);
         return;
     }
     node->runs = false;
-    if (txg_outcome_is_failure(outcomes[t->fate])) {
+    if (txg_outcome_is_failure(outcomes[fate])) {
         node->failures++;
         sim_send(w, node,
                  &(struct sim_letter){.type = TXG_MSG_OUTPUT, .index = (int64_t)node->running});
@@ -91,7 +93,7 @@ static void end_test(struct sim_world *w, struct sim_node *node)
                                   .seq = ++node->seq,
                                   .index = (int64_t)node->running,
                                   .duration = t->duration * board_of(w, node)->slowness / 4,
-                                  .outcome = outcomes[t->fate]});
+                                  .outcome = outcomes[fate]});
     go_on(w, node);
 }
 

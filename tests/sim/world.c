@@ -197,7 +197,9 @@ static bool is_same(const struct txg_command *a, const struct txg_command *b)
     return a->event.type == b->event.type && a->event.time == b->event.time &&
            a->event.test.number == b->event.test.number &&
            (a->event.type != TXG_EVENT_TEST_FINISH ||
-            (a->event.result.outcome == b->event.result.outcome &&
+            (a->event.result.flaky == b->event.result.flaky &&
+             a->event.test.attempt == b->event.test.attempt &&
+             a->event.result.outcome == b->event.result.outcome &&
              txg_span_equal(a->event.result.reason, b->event.result.reason)));
 }
 
@@ -382,6 +384,7 @@ static void start(struct sim_world *w)
     w->session = txg_session_new(&w->plan->config, 0);
     w->twin = txg_session_new(&w->plan->config, 0);
     sim_oracle_init(w);
+    w->starts = txg_xcalloc(w->oracle.n_outcomes, sizeof *w->starts);
     carry_out_all(w);
     for (size_t b = 0; b < w->plan->n_boards; b++)
         open_node(w, b);
@@ -399,6 +402,7 @@ static void release(struct sim_world *w)
         free(w->nodes[i].queue);
     }
     free(w->nodes);
+    free(w->starts);
     sim_oracle_release(w);
     txg_session_free(w->session);
     txg_session_free(w->twin);

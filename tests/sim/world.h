@@ -50,6 +50,7 @@ struct sim_node { /* a gateway, by its number */
     bool shutdown;
     size_t *queue, head, tail, cap;
     bool runs;
+    bool well;      /* this try of it passes, whatever its fate */
     size_t running; /* index */
     int64_t seq;
     size_t failures;
@@ -68,9 +69,12 @@ enum sim_outcome_state { SIM_FREE, SIM_HELD, SIM_RUNNING, SIM_SETTLED };
 struct sim_outcome { /* in `each` board * n_tests + test, else the test */
     enum sim_outcome_state state;
     unsigned holder;
-    bool asked;    /* steal was sent for it */
-    size_t number; /* the session's, once it was named, or SIM_NONE */
-    enum txg_outcome outcome;
+    bool asked;               /* steal was sent for it */
+    size_t number;            /* the session's, once it was named, or SIM_NONE */
+    size_t tries;             /* that failed and were followed by another */
+    unsigned failed_on;       /* bits: boards of these tries */
+    bool given_up;            /* its outcome is that of its last try */
+    enum txg_outcome outcome; /* or of its last try */
 };
 
 struct sim_oracle {
@@ -81,7 +85,7 @@ struct sim_oracle {
     bool allowed[SIM_BOARDS][SIM_SUITES], allowed_somewhere[SIM_SUITES];
     size_t done, total; /* as told; total SIM_NONE: not yet */
     size_t counts[TXG_OUTCOMES];
-    size_t collect_errors, failed_gateways, failures;
+    size_t collect_errors, failed_gateways, failures, flaky;
     unsigned interrupts;
     size_t stopped; /* the event that brought it, or 0 */
     bool overtime, stopping, dealing, broken, limited, finished;
@@ -104,6 +108,7 @@ struct sim_world {
     struct sim_item *heap;
     size_t n_heap, cap_heap;
     uint64_t order;
+    unsigned *starts;                   /* of each outcome, on whatever gateway */
     struct txg_session *session, *twin; /* the same events go to both */
     struct sim_node *nodes;
     size_t n_nodes, cap_nodes;
@@ -144,6 +149,7 @@ void sim_oracle_before(struct sim_world *w, const struct txg_node_event *event,
 void sim_oracle_command(struct sim_world *w, const struct txg_command *c);
 void sim_oracle_after(struct sim_world *w);
 void sim_oracle_end(struct sim_world *w);
+size_t sim_outcome_of(const struct sim_world *w, const struct sim_node *node, size_t index);
 void sim_fail(struct sim_world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

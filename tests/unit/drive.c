@@ -66,8 +66,14 @@ static void say_event(struct drive *d, const struct txg_event *e)
     case TXG_EVENT_TEST_FINISH:
         txg_buf_printf(&b, "%s %.*s %s", id, TXG_FMT(e->test.nodeid),
                        txg_outcome_name(e->result.outcome));
+        if (e->result.flaky)
+            txg_buf_printf(&b, ", flaky: try %u", e->test.attempt);
         if (e->result.outcome == TXG_NOT_RUN)
             txg_buf_printf(&b, " (%.*s)", TXG_FMT(e->result.reason));
+        break;
+    case TXG_EVENT_TEST_RETRY:
+        txg_buf_printf(&b, "%s %.*s %s, try %u", id, TXG_FMT(e->test.nodeid),
+                       txg_outcome_name(e->result.outcome), e->test.attempt);
         break;
     case TXG_EVENT_TEST_OUTPUT:
         txg_buf_printf(&b, "output %s %.*s", id, TXG_FMT(e->test.nodeid));

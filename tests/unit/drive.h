@@ -21,8 +21,8 @@ void drive_release(struct drive *d);
 
 /* What the session wanted since the last call, "; " between: "gw0 runtests 0+2", "gw0 shutdown",
  * "gw0 steal 1", "close gw0", "replace gw0 by gw2", "scheduling LoadScheduling 4", "start gw0 a",
- * "gw0 a passed" ("- a not run" where nobody ran it), "down gw0", "collected gw0 3",
- * "warning gw0: text", "stopping: text", "finish 1". Borrowed until the next take. */
+ * "gw0 a passed" ("- a not run" where nobody ran it), "gw0 a failed, try 1", "down gw0", "collected
+ * gw0 3", "warning gw0: text", "stopping: text", "finish 1". Borrowed until the next take. */
 const char *drive_take(struct drive *d);
 
 void drive_message(struct drive *d, unsigned gateway, const struct txg_msg *msg);

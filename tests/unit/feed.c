@@ -99,7 +99,7 @@ void feed_test_start(struct feed *f, const struct txg_gateway_info *gateway, con
 {
     feed_event(f, (struct txg_event){.type = TXG_EVENT_TEST_START,
                                      .gateway = gateway,
-                                     .test = {f->number, txg_span_cstr(nodeid), NULL}});
+                                     .test = {f->number, txg_span_cstr(nodeid), NULL, 1}});
 }
 
 void feed_output(struct feed *f, const struct txg_gateway_info *gateway, int stream, bool tail,
@@ -107,7 +107,7 @@ void feed_output(struct feed *f, const struct txg_gateway_info *gateway, int str
 {
     feed_event(f, (struct txg_event){.type = TXG_EVENT_TEST_OUTPUT,
                                      .gateway = gateway,
-                                     .test = {f->number, TXG_SPAN("t"), NULL},
+                                     .test = {f->number, TXG_SPAN("t"), NULL, 1},
                                      .output = {stream, tail, data}});
 }
 
@@ -117,10 +117,26 @@ void feed_result(struct feed *f, const struct txg_gateway_info *gateway, const c
     f->outcomes[result.outcome]++;
     result.done = ++f->done;
     result.total = f->total;
-    feed_event(f, (struct txg_event){.type = TXG_EVENT_TEST_FINISH,
+    f->flaky += result.flaky;
+    feed_event(f, (struct txg_event){
+                      .type = TXG_EVENT_TEST_FINISH,
+                      .gateway = gateway,
+                      .test = {f->number++, txg_span_cstr(nodeid), NULL, result.flaky ? 2 : 1},
+                      .result = result});
+}
+
+void feed_retry(struct feed *f, const struct txg_gateway_info *gateway, const char *nodeid,
+                unsigned attempt, enum txg_outcome outcome, const char *reason)
+{
+    feed_event(f, (struct txg_event){.type = TXG_EVENT_TEST_RETRY,
                                      .gateway = gateway,
-                                     .test = {f->number++, txg_span_cstr(nodeid), NULL},
-                                     .result = result});
+                                     .test = {f->number, txg_span_cstr(nodeid), NULL, attempt},
+                                     .result = {.outcome = outcome,
+                                                .duration = 2000000,
+                                                .status = -1,
+                                                .reason = txg_span_cstr(reason),
+                                                .done = f->done,
+                                                .total = f->total}});
 }
 
 void feed_outcome(struct feed *f, const struct txg_gateway_info *gateway, const char *nodeid,
@@ -137,7 +153,8 @@ void feed_outcome(struct feed *f, const struct txg_gateway_info *gateway, const 
 void feed_run_finish(struct feed *f, int exit_code)
 {
     struct txg_event event = {.type = TXG_EVENT_RUN_FINISH,
-                              .finish = {.collect_errors = f->collect_errors,
+                              .finish = {.flaky = f->flaky,
+                                         .collect_errors = f->collect_errors,
                                          .gateways_failed = f->gateways_failed,
                                          .exit_code = exit_code}};
     for (int o = 0; o < TXG_OUTCOMES; o++)

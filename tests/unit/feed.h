@@ -27,6 +27,7 @@ struct feed {
     int64_t now;
     size_t total, done, number;
     size_t outcomes[TXG_OUTCOMES];
+    size_t flaky;
     size_t collect_errors, gateways_failed; /* counted by the calls below */
 };
 
@@ -47,6 +48,9 @@ void feed_output(struct feed *f, const struct txg_gateway_info *gateway, int str
                  struct txg_span data);
 void feed_result(struct feed *f, const struct txg_gateway_info *gateway, const char *nodeid,
                  struct txg_event_result result); /* done, total are filled in */
+/* A try of the test `number` that is followed by another. */
+void feed_retry(struct feed *f, const struct txg_gateway_info *gateway, const char *nodeid,
+                unsigned attempt, enum txg_outcome outcome, const char *reason);
 /* A test that ran 2 s, or one that never started where gateway is NULL. */
 void feed_outcome(struct feed *f, const struct txg_gateway_info *gateway, const char *nodeid,
                   enum txg_outcome outcome, const char *reason);

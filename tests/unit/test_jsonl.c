@@ -82,7 +82,27 @@ static void every_event_is_one_line(void)
         "{\"event\":\"run_finish\",\"t\":5,\"outcomes\":{\"passed\":0,\"failed\":1,\"skipped\":0,"
         "\"xfailed\":0,\"xpassed\":0,\"error\":0,\"crashed\":0,\"timed out\":0,\"lost\":0,"
         "\"not "
-        "run\":1},\"collect_errors\":1,\"deselected\":0,\"gateways_failed\":1,\"exit_code\":1}\n");
+        "run\":1},\"flaky\":0,\"collect_errors\":1,\"deselected\":0,\"gateways_failed\":1,\"exit_"
+        "code\":1}\n");
+    f.r->ops->free(f.r);
+    feed_sink_release(&sink);
+}
+
+static void tries_are_told(void)
+{
+    struct feed_sink sink;
+    feed_sink_init(&sink);
+    struct feed f = {.r = txg_jsonl_new(&sink.base), .now = 5, .total = 1};
+    feed_retry(&f, &feed_gw0, "t/a", 1, TXG_FAILED, "exit status 1");
+    feed_result(&f, &feed_gw1, "t/a", (struct txg_event_result){.flaky = true});
+    feed_run_finish(&f, 0);
+    const char *text = feed_sink_take(&sink);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "{\"event\":\"test_retry\",\"t\":5,\"gateway\":\"gw0\","
+                                        "\"number\":0,\"nodeid\":\"t/a\","
+                                        "\"outcome\":\"failed\",\"reason\":\"exit status 1\""));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "\"nodeid\":\"t/a\",\"attempt\":2,\"outcome\":\"passed\","
+                                        "\"flaky\":true,"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "\"flaky\":1,\"collect_errors\":0"));
     f.r->ops->free(f.r);
     feed_sink_release(&sink);
 }
@@ -128,6 +148,7 @@ int main(int argc, char **argv)
 {
     static const struct txg_test tests[] = {
         {"every event is one line", every_event_is_one_line},
+        {"tries are told", tries_are_told},
         {"numbers at the edges", numbers_at_the_edges},
         {"writes are gathered", writes_are_gathered},
         {0},

@@ -137,6 +137,43 @@ static void every_outcome_has_its_element(void)
     remove_dir();
 }
 
+static void tries_stand_in_their_case(void)
+{
+    make_dir();
+    struct feed f = begin("load");
+    feed_test_start(&f, &feed_gw0, "t/flaky");
+    feed_output(&f, &feed_gw0, 1, false, TXG_SPAN("said <this>\n"));
+    feed_retry(&f, &feed_gw0, "t/flaky", 1, TXG_FAILED, "exit status 1");
+    f.number++; /* another test ends in between */
+    feed_retry(&f, &feed_gw0, "t/bad", 1, TXG_LOST, "host lost");
+    feed_retry(&f, &feed_gw0, "t/bad", 2, TXG_CRASHED, "signal 11");
+    f.number--;
+    feed_result(&f, &feed_gw0, "t/flaky", (struct txg_event_result){.flaky = true});
+    feed_outcome(&f, &feed_gw0, "t/bad", TXG_FAILED, "exit status 1");
+    feed_outcome(&f, &feed_gw0, "t/good", TXG_PASSED, "");
+    char *text = end(&f);
+#define P0                                                                                         \
+    "<properties><property name=\"gateway\" value=\"gw0\" />"                                      \
+    "<property name=\"spec\" value=\"popen\" /></properties>"
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(text, "name=\"flaky\" time=\"0.000000\">" P0
+                     "<flakyFailure message=\"exit status 1\" type=\"failed\">"
+                     "<stackTrace>[gw0] (popen)\nfailed: exit status 1</stackTrace>"
+                     "<system-out>said &lt;this&gt;\n</system-out></flakyFailure></testcase>"));
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(text, "<failure message=\"exit status 1\" type=\"failed\">[gw0] (popen)\n"
+                     "failed: exit status 1</failure>"
+                     "<rerunError message=\"host lost\" type=\"lost\">"
+                     "<stackTrace>[gw0] (popen)\nlost: host lost</stackTrace></rerunError>"
+                     "<rerunFailure message=\"signal 11\" type=\"crashed\">"
+                     "<stackTrace>[gw0] (popen)\ncrashed: signal 11</stackTrace></rerunFailure>"
+                     "</testcase>"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "name=\"good\" time=\"2.000000\">" P0 "</testcase>"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "tests=\"3\" failures=\"1\" errors=\"0\""));
+    free(text);
+    remove_dir();
+}
+
 static void each_keeps_gateways_apart(void)
 {
     make_dir();
@@ -414,6 +451,7 @@ int main(int argc, char **argv)
 {
     static const struct txg_test tests[] = {
         {"every outcome has its element", every_outcome_has_its_element},
+        {"tries stand in their case", tries_stand_in_their_case},
         {"each keeps gateways apart", each_keeps_gateways_apart},
         {"what belongs to no test", what_belongs_to_no_test},
         {"hostile bytes stay XML", hostile_bytes_stay_xml},

@@ -507,6 +507,123 @@ static void interrupted_once_and_twice(void)
     drive_release(&d);
 }
 
+static void a_failure_is_tried_again(void)
+{
+    struct drive d;
+    struct txg_session_config config = drive_config(TXG_DIST_LOAD, 2);
+    config.retries = 1;
+    config.maxfail = 1; /* counts what has failed for good */
+    drive_begin(&d, &config);
+    drive_collect(&d, 0, "abcdef");
+    drive_collect(&d, 1, "abcdef");
+    drive_take(&d);
+    drive_start(&d, 0, 0);
+    drive_report(&d, 0, 0, TXG_FAILED);
+    expect(&d, "start gw0 a; gw0 a failed, try 1; gw0 runtests 0"); /* in front of e and f */
+    drive_pass(&d, 0, 1);
+    drive_pass(&d, 0, 0);
+    expect(&d, "start gw0 b; gw0 b passed; gw0 runtests 4; start gw0 a; "
+               "gw0 a passed, flaky: try 2; gw0 runtests 5");
+    drive_start(&d, 1, 2);
+    drive_report(&d, 1, 2, TXG_TIMED_OUT);
+    expect(&d, "start gw1 c; gw1 c timed out, try 1; gw1 runtests 2");
+    drive_start(&d, 1, 3);
+    drive_down(&d, 1, TXG_DOWN_LOST); /* d is tried again as well */
+    expect(&d, "start gw1 d; gw1 d lost, try 1; down gw1; replace gw1 by gw2");
+    drive_pass(&d, 0, 4);
+    drive_pass(&d, 0, 5);
+    drive_pass(&d, 0, 3);
+    drive_start(&d, 0, 2);
+    drive_take(&d);
+    drive_report(&d, 0, 2, TXG_FAILED);
+    expect(&d, "gw0 c failed; stopping: stopping after 1 failures; gw0 shutdown; "
+               "close gw2");
+    drive_finished(&d, 0);
+    drive_down(&d, 2, TXG_DOWN_NOT_STARTED);
+    expect(&d, "finish 2");
+    drive_release(&d);
+}
+
+static void another_gateway_tries(void)
+{
+    struct drive d;
+    struct txg_session_config config = drive_config(TXG_DIST_LOAD, 2);
+    config.retries = 5;
+    config.retry_other = true;
+    drive_begin(&d, &config);
+    drive_collect(&d, 0, "abcd");
+    drive_collect(&d, 1, "abcd");
+    drive_take(&d);
+    drive_start(&d, 0, 0);
+    drive_report(&d, 0, 0, TXG_FAILED);
+    expect(&d, "start gw0 a; gw0 a failed, try 1"); /* gw1 holds two */
+    drive_pass(&d, 1, 2);
+    expect(&d, "start gw1 c; gw1 c passed; gw1 runtests 0");
+    drive_pass(&d, 1, 3);
+    drive_start(&d, 1, 0);
+    drive_take(&d);
+    drive_report(&d, 1, 0, TXG_CRASHED); /* there is no third: that was it */
+    expect(&d, "gw1 a crashed");
+    drive_release(&d);
+}
+
+static void the_last_try_counts(void)
+{
+    struct drive d;
+    struct txg_session_config config = drive_config(TXG_DIST_LOAD, 1);
+    config.retries = 3;
+    config.max_restarts = 0;
+    drive_begin(&d, &config);
+    drive_collect(&d, 0, "a");
+    drive_start(&d, 0, 0);
+    drive_take(&d);
+    drive_down(&d, 0, TXG_DOWN_CRASHED);
+    expect(&d, "gw0 a crashed, try 1; warning gw0: worker gw0 crashed and worker restarting "
+               "disabled; down gw0; gw0 a crashed; finish 1");
+    drive_release(&d);
+}
+
+static void each_tries_on_its_own_gateway(void)
+{
+    struct drive d;
+    struct txg_session_config config = drive_config(TXG_DIST_EACH, 1);
+    config.retries = 1;
+    drive_begin(&d, &config);
+    drive_collect(&d, 0, "ab");
+    expect(&d, "gw0 sendcollection; collected gw0 2; scheduling EachScheduling 2; "
+               "gw0 runtests 0+2");
+    drive_start(&d, 0, 0);
+    drive_report(&d, 0, 0, TXG_FAILED);
+    expect(&d, "start gw0 a; gw0 a failed, try 1; gw0 runtests 0");
+    drive_start(&d, 0, 1);
+    drive_down(&d, 0, TXG_DOWN_CRASHED);
+    expect(&d, "start gw0 b; gw0 b crashed, try 1; down gw0; replace gw0 by gw1");
+    drive_collect(&d, 1, "ab");
+    expect(&d, "collected gw1 2; gw1 runtests 0+2");
+    drive_pass(&d, 1, 0);
+    drive_pass(&d, 1, 1);
+    drive_finished(&d, 1);
+    expect(&d, "start gw1 a; gw1 a passed, flaky: try 2; start gw1 b; gw1 b passed, flaky: try 2; "
+               "gw1 shutdown; finish 0");
+    drive_release(&d);
+}
+
+static void a_unit_stays_where_it_is_tried(void)
+{
+    struct drive d;
+    struct txg_session_config config = drive_config(TXG_DIST_LOADFILE, 2);
+    config.retries = 1;
+    drive_begin(&d, &config);
+    drive_collect(&d, 0, "abcdef"); /* six files */
+    drive_collect(&d, 1, "abcdef");
+    drive_take(&d);
+    drive_start(&d, 0, 0);
+    drive_report(&d, 0, 0, TXG_FAILED);
+    const char *got = drive_take(&d);
+    CU_ASSERT_PTR_NOT_NULL(strstr(got, "gw0 a failed, try 1; gw0 runtests 0"));
+    drive_release(&d);
+}
+
 static void units_are_made_of_what_is_selected(void)
 {
     struct txg_err err;
@@ -595,6 +712,11 @@ int main(int argc, char **argv)
         {"a gateway that cannot start", a_gateway_that_cannot_start},
         {"maxfail takes back what waits", maxfail_takes_back_what_waits},
         {"interrupted once and twice", interrupted_once_and_twice},
+        {"a failure is tried again", a_failure_is_tried_again},
+        {"another gateway tries", another_gateway_tries},
+        {"the last try counts", the_last_try_counts},
+        {"each tries on its own gateway", each_tries_on_its_own_gateway},
+        {"a unit stays where it is tried", a_unit_stays_where_it_is_tried},
         {"units are made of what is selected", units_are_made_of_what_is_selected},
         {"an internal error ends the run", an_internal_error_ends_the_run},
         {"who does not end is closed", who_does_not_end_is_closed},

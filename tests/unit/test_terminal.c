@@ -151,6 +151,34 @@ static void a_failure_tells_all(void)
     drop(&f);
 }
 
+static void tries_are_shown(void)
+{
+    struct feed f = new_terminal((struct txg_terminal_options){.durations = -1});
+    feed_begin(&f, "load", "LoadScheduling", 2);
+    feed_sink_take(&sink);
+    feed_retry(&f, &feed_gw0, "t/a", 1, TXG_FAILED, "exit status 1");
+    feed_result(&f, &feed_gw1, "t/a", (struct txg_event_result){.flaky = true});
+    feed_retry(&f, &feed_gw0, "t/b", 1, TXG_LOST, "host lost");
+    feed_outcome(&f, &feed_gw1, "t/b", TXG_CRASHED, "signal 11");
+    const char *text = end(&f, 3);
+    has(text, "R.RC");
+    has(text, "= RERUNS =");
+    has(text, "[gw0] (popen) try 1 failed: exit status 1 in 2.00s\n");
+    has(text, "[gw0] (popen) try 1 lost: host lost in 2.00s\n");
+    has(text, "= FAILURES =");
+    has(text, "FLAKY t/a - [gw1 imx6-a] passed at try 2\n");
+    has(text, "CRASHED t/b - [gw1 imx6-a] signal 11\n");
+    has(text, "1 crashed, 1 passed, 1 of them flaky in 3");
+    CU_ASSERT_TRUE(strstr(text, "host lost in") < strstr(text, "= FAILURES ="));
+    drop(&f);
+
+    f = new_terminal((struct txg_terminal_options){.verbosity = 1, .durations = -1});
+    feed_begin(&f, "load", "LoadScheduling", 2);
+    feed_retry(&f, &feed_gw0, "t/a", 1, TXG_FAILED, "exit status 1");
+    has(end(&f, 3), "[gw0] [  0%] RERUN t/a\n");
+    drop(&f);
+}
+
 static void every_outcome_is_counted(void)
 {
     struct feed f =
@@ -586,6 +614,7 @@ int main(int argc, char **argv)
     static const struct txg_test tests[] = {
         {"the device article", the_device_article},
         {"a failure tells all", a_failure_tells_all},
+        {"tries are shown", tries_are_shown},
         {"every outcome is counted", every_outcome_is_counted},
         {"lines of letters end with a percentage", lines_of_letters_end_with_a_percentage},
         {"verbose lines", verbose_lines},
