@@ -34,7 +34,7 @@ static const struct {
     bool is_built;
 } harnesses[] = {
     {"auto", true}, {"exec", true},  {"tap", true},    {"gtest", true},
-    {"glib", true}, {"cunit", true}, {"txgate", true}, {"pytest", false},
+    {"glib", true}, {"cunit", true}, {"txgate", true}, {"pytest", true},
 };
 enum { N_HARNESSES = sizeof harnesses / sizeof *harnesses };
 

@@ -74,7 +74,6 @@ int txg_spec_check_supported(const struct txg_spec *spec, struct txg_err *err)
     bool shell = spec->kind == TXG_SPEC_EXEC || spec->kind == TXG_SPEC_SSH;
     const char *what = spec->kind != TXG_SPEC_POPEN && !shell ? txg_spec_kind_name(spec->kind)
                        : spec->via && !spec->through          ? "via="
-                       : spec->python                         ? "python="
                        : spec->emulator && !shell             ? "emulator="
                        : spec->arch && !shell                 ? "arch="
                                                               : NULL;

@@ -122,6 +122,8 @@ static const struct txg_field suite_fields[] = {
     {"root", TXG_FIELD_BIN, AT(suite.root), OPTIONAL},
     {"cwd", TXG_FIELD_BIN, AT(suite.cwd), OPTIONAL},
     {"args", TXG_FIELD_BINS, MANY(suite.args, suite.n_args), OPTIONAL},
+    {"command", TXG_FIELD_BINS, MANY(suite.command, suite.n_command), OPTIONAL},
+    {"source", TXG_FIELD_BIN, AT(suite.source), OPTIONAL},
     {"timeout", TXG_FIELD_INT, AT(suite.timeout), IN(0, TIME_MAX), OPTIONAL},
     {"grace", TXG_FIELD_INT, AT(suite.grace), IN(0, TIME_MAX), OPTIONAL},
 };

@@ -19,7 +19,7 @@
 #include "src/base/str.h"
 #include "src/base/value.h"
 
-#define TXG_PROTOCOL 2
+#define TXG_PROTOCOL 3
 
 enum txg_msg_type {
     TXG_MSG_NONE,
@@ -215,8 +215,11 @@ struct txg_msg_suite {
     struct txg_span cwd;     /* directory of the test processes; empty: the worker's directory */
     struct txg_span *args;   /* behind `--`: given to every test program */
     size_t n_args;
-    int64_t timeout; /* 0: none */
-    int64_t grace;   /* between TERM and KILL */
+    struct txg_span *command; /* harness pytest: what starts it; its files are arguments */
+    size_t n_command;
+    struct txg_span source; /* what is written to it first, on the descriptor of its commands */
+    int64_t timeout;        /* 0: none */
+    int64_t grace;          /* between TERM and KILL */
 };
 
 /* Files, directories of executables or glob patterns, with {arch} {id} {label} not yet filled in.

@@ -13,13 +13,21 @@ import json
 import os
 import sys
 import termios
+import types
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
-import pytest
+try:
+    import pytest
+except ImportError as e:
+    sys.exit("%s can't import pytest (%s): `%s -m pip install pytest` there, or name another "
+             "interpreter with python=" % (sys.executable, e, sys.executable))
+if int(pytest.__version__.split(".")[0]) < 7:
+    sys.exit("%s has pytest %s, txgate needs 7.0 or newer" % (sys.executable, pytest.__version__))
 
 VERSION = "1"
 LINE_MAX = 65000  # of a reason; a line is at most 64 KiB
 REASON_MAX = 4000
+ERROR_MAX = 16000
 
 
 def escape(text: str) -> str:
@@ -138,10 +146,10 @@ def judge(reports: List[pytest.TestReport]) -> Tuple[str, str]:
 class Harness:
     """The pytest plugin that takes commands instead of running all that was collected."""
 
-    def __init__(self, wire: Wire, workerinput: Dict[str, Any]) -> None:
-        self.wire, self.workerinput = wire, workerinput
+    def __init__(self, wire: Wire, workerinput: Dict[str, Any], groups: bool) -> None:
+        self.wire, self.workerinput, self.groups = wire, workerinput, groups
         self.reports: List[pytest.TestReport] = []
-        self.failed_to_collect = False
+        self.failed_to_collect = self.listed = False
         self.leftover = ""  # what a teardown said whose test had its result already
 
     @pytest.hookimpl(tryfirst=True)
@@ -149,19 +157,41 @@ class Harness:
         config.workerinput = self.workerinput  # type: ignore[attr-defined]
         config.slaveinput = self.workerinput  # type: ignore[attr-defined]
         config.workeroutput = {}  # type: ignore[attr-defined]
+        # What an ini file may say to pytest-xdist is txgate's affair here, as in xdist's own workers.
+        for name, value in (("dist", "no"), ("numprocesses", None), ("tx", []), ("looponfail", False),
+                            ("usepdb", False)):
+            if hasattr(config.option, name):
+                setattr(config.option, name, value)
         if not config.pluginmanager.hasplugin("xdist"):
-            config.pluginmanager.register(Fixtures(), "txgate-fixtures")
+            config.pluginmanager.register(fixtures(), "txgate-fixtures")
+            config.addinivalue_line("markers", "xdist_group(name): stays with others of that group")
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
             self.failed_to_collect = True
-            self.wire.show(1, "%s: %s\n" % (report.nodeid or ".", report.longreprtext))
+            self.wire.say("uncollected", report.nodeid or ".", report.longreprtext[:ERROR_MAX])
+
+    def pytest_warning_recorded(self, warning_message: Any, when: str, nodeid: str) -> None:
+        text = "%s:%d: %s: %s" % (warning_message.filename, warning_message.lineno,
+                                  warning_message.category.__name__, warning_message.message)
+        self.wire.say("warning", "%s: %s" % (nodeid, text) if nodeid else text)
+
+    def name_of(self, item: pytest.Item) -> str:
+        """As pytest-xdist has it: what is to stay together has its groups behind an @."""
+        names = {mark.args[0] if mark.args else mark.kwargs.get("name", "default")
+                 for mark in (item.iter_markers("xdist_group") if self.groups else ())}
+        return "%s@%s" % (item.nodeid, "_".join(sorted(names))) if names else item.nodeid
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self.reports.append(report)
 
     def pytest_internalerror(self, excrepr: Any) -> None:
-        self.wire.show(1, "%s\n" % excrepr)
+        text = str(excrepr)
+        self.wire.show(1, "%s\n" % text)
+        if self.listed:
+            self.wire.say("error", "internal error of pytest: %s" % text.splitlines()[-1])
+        else:
+            self.wire.say("uncollected", "internal error of pytest", text[-ERROR_MAX:])
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -169,7 +199,7 @@ class Harness:
             raise session.Interrupted("not everything could be collected")
         items: Dict[str, pytest.Item] = {}
         for item in session.items:
-            items.setdefault(item.nodeid, item)
+            items.setdefault(self.name_of(item), item)
         self.serve(session, items)
         return True
 
@@ -183,7 +213,7 @@ class Harness:
                 continue
             self.tear_down(session, last, item)
             following = items.get(queue[0]) if queue else None
-            self.run(item, following)
+            self.run(name, item, following)
             last = item
         session._setupstate.teardown_exact(None)  # type: ignore[attr-defined]
 
@@ -196,6 +226,7 @@ class Harness:
                     for name in items:
                         self.wire.say("case", name)
                     self.wire.say("listed")
+                    self.listed = True
                 elif message[0] == "run" and len(message) > 1:
                     queue.append(message[1])
                 message = self.wire.next(wait=not queue)
@@ -213,7 +244,7 @@ class Harness:
         except Exception as e:
             self.leftover = "teardown behind %s: %s: %s" % (last.nodeid, type(e).__name__, e)
 
-    def run(self, item: pytest.Item, following: Optional[pytest.Item]) -> None:
+    def run(self, name: str, item: pytest.Item, following: Optional[pytest.Item]) -> None:
         self.reports = []
         nextitem: Any = following if following is not None else _Parents(item)
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=nextitem)
@@ -224,7 +255,7 @@ class Harness:
             self.leftover = ""
         self.show()
         duration = sum(r.duration for r in self.reports)
-        fields = ["result", item.nodeid, outcome, str(int(duration * 1e6)), reason]
+        fields = ["result", name, outcome, str(int(duration * 1e6)), reason]
         if self.wire.is_unread():
             self.wire.say(*(fields + ["wait"]))
             self.wait_for_go()
@@ -255,16 +286,20 @@ class Harness:
                 self.wire.show(0, "%s%s\n" % (head, report.longreprtext))
 
 
-class Fixtures:
+def fixtures() -> types.ModuleType:
     """pytest-xdist's fixtures, where it is not installed."""
+    module = types.ModuleType("txgate_fixtures")
 
     @pytest.fixture(scope="session")
-    def worker_id(self, request: pytest.FixtureRequest) -> str:
+    def worker_id(request: pytest.FixtureRequest) -> str:
         return request.config.workerinput["workerid"]  # type: ignore[attr-defined]
 
     @pytest.fixture(scope="session")
-    def testrun_uid(self, request: pytest.FixtureRequest) -> str:
+    def testrun_uid(request: pytest.FixtureRequest) -> str:
         return request.config.workerinput["testrunuid"]  # type: ignore[attr-defined]
+
+    module.worker_id, module.testrun_uid = worker_id, testrun_uid  # type: ignore[attr-defined]
+    return module
 
 
 def main(args: Optional[List[str]] = None) -> int:
@@ -285,7 +320,9 @@ def main(args: Optional[List[str]] = None) -> int:
     # pytest's own terminal report is nobody's: txgate has one for all gateways.
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
-    status = int(pytest.main(args, plugins=[Harness(wire, workerinput)]))
+    groups = "--dist=loadgroup" in args  # not for pytest: it may not know the option
+    args = [a for a in args if a != "--dist=loadgroup"]
+    status = int(pytest.main(args, plugins=[Harness(wire, workerinput, groups)]))
     # Nothing to run here is no fault; neither is a test that failed: the worker was told.
     return 0 if status in (0, 1, 5) else status
 

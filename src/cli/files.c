@@ -183,12 +183,72 @@ static void add_tree(struct txg_files *f, struct list *list, const char *path, i
         closedir(d);
 }
 
-static void add_suite(struct txg_collection *c, const struct txg_plan_suite *from, size_t number)
+/* What pytest reads above the files that it is given, to find its root and its conftests. */
+static const char *const above[] = {"conftest.py", "__init__.py",    "pytest.ini",
+                                    ".pytest.ini", "pyproject.toml", "tox.ini",
+                                    "setup.cfg",   "setup.py",       NULL};
+
+static bool is_python_refuse(const char *name)
 {
+    return name[0] == '.' || strcmp(name, "__pycache__") == 0 || txg_has_suffix(name, ".pyc") ||
+           txg_has_suffix(name, ".pyo") || txg_has_suffix(name, "~");
+}
+
+/* A folder of Python tests, or (depth < 0) the modules that lie beside one. */
+static void add_python_tree(struct txg_files *f, struct list *list, const char *path, int depth)
+{
+    DIR *d = opendir(path);
+    const struct dirent *e;
+    while (d && depth < DEPTH_MAX && (e = readdir(d))) {
+        struct stat st;
+        TXG_AUTOFREE char *below = txg_xasprintf("%s/%s", path, e->d_name);
+        if (is_python_refuse(e->d_name) || lstat(below, &st) != 0)
+            continue;
+        if (S_ISDIR(st.st_mode) && depth >= 0)
+            add_python_tree(f, list, below, depth + 1);
+        else if (!S_ISDIR(st.st_mode) && (depth >= 0 || txg_has_suffix(below, ".py")))
+            add_file(f, list, below);
+    }
+    if (d)
+        closedir(d);
+}
+
+static void add_python(struct txg_files *f, struct list *list, const char *named)
+{
+    const char *cases = strstr(named, "::");
+    TXG_AUTOFREE char *path = txg_xstrndup(named, cases ? (size_t)(cases - named) : strlen(named));
+    struct stat st;
+    char *slash;
+    if (stat(path, &st) != 0)
+        return;
+    if (S_ISDIR(st.st_mode))
+        add_python_tree(f, list, path, 0);
+    else
+        add_file(f, list, path);
+    for (bool first = true; below_base(f, path) && (slash = strrchr(path, '/')); first = false) {
+        *slash = '\0';
+        if (first && !S_ISDIR(st.st_mode))
+            add_python_tree(f, list, path, -1);
+        for (size_t i = 0; above[i]; i++) {
+            TXG_AUTOFREE char *file = txg_xasprintf("%s/%s", path, above[i]);
+            add_file(f, list, file);
+        }
+    }
+}
+
+static void add_suite(struct txg_collection *c, const struct txg_plan_suite *from, size_t number,
+                      bool python)
+{
+    struct txg_span word = TXG_SPAN("python");
     struct txg_msg_suite suite = {.suite = (int64_t)number, .harness = TXG_SPAN("exec")};
+    if (from->pytest) {
+        suite.harness = TXG_SPAN("pytest");
+        suite.command = &word;
+        suite.n_command = 1;
+    }
     suite.root = txg_span_cstr(from->root);
     txg_collection_add_suite(c, &suite, NULL);
-    for (size_t i = 0; i < from->paths.n; i++) {
+    for (size_t i = 0; i < from->paths.n && txg_suite_is_on(from, python); i++) {
         struct txg_span path = txg_span_cstr(from->paths.items[i]);
         struct txg_msg_files files = {(int64_t)number, &path, 1};
         txg_collection_add_files(c, &files, NULL);
@@ -235,12 +295,17 @@ static void add_tests(struct txg_files *f, struct list *list, size_t origin, con
     struct txg_collect_names names = {arch, def->device ? def->device : number,
                                       def->labels.n ? def->labels.items[0] : NULL};
     for (size_t i = 0; i < f->plan->suites.n; i++)
-        add_suite(&c, &f->plan->suites.items[i], i);
+        add_suite(&c, &f->plan->suites.items[i], i, def->spec->python != NULL);
     txg_collection_run(&c, &names, f->base);
     for (size_t i = 0; i < c.n_items; i++) {
+        if (f->plan->suites.items[c.items[i].suite].pytest)
+            continue;
         add_file(f, list, c.items[i].path);
         list->wants_preload |= wants_preload(f, &c.items[i]);
     }
+    for (size_t i = 0; i < c.n_programs; i++)
+        for (size_t k = 0; k < c.programs[i].paths.n; k++)
+            add_python(f, list, c.programs[i].paths.items[k]);
     txg_collection_release(&c);
 }
 

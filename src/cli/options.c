@@ -31,6 +31,7 @@ enum option_id {
     OPT_FLEET,
     OPT_HARNESS,
     OPT_KEYWORD,
+    OPT_MARKS,
     OPT_TESTRUNUID,
     OPT_JUNITXML,
     OPT_JSONL,
@@ -76,9 +77,11 @@ static const struct definition {
     {OPT_FLEET, ALL, 0, "fleet", "FILE",
      "instead of $TXGATE_FLEET or the fleet.yaml beside txgate.yaml"},
     {OPT_HARNESS, NOT_HOSTS, 0, "harness", "NAME",
-     "how the FILES are run and judged: auto (default), exec, tap, gtest, glib, txgate"},
+     "how the FILES are run and judged: auto (default), exec, tap, gtest, glib, txgate,\npytest"},
     {OPT_KEYWORD, BOTH, 'k', NULL, "EXPRESSION",
      "only tests whose nodeid matches: words, and, or, not, parentheses"},
+    {OPT_MARKS, BOTH, 'm', NULL, "MARKEXPR",
+     "only Python tests whose marks match; other tests have no marks"},
     {OPT_EXITFIRST, TXG_FOR_RUN, 'x', "exitfirst", NULL, "stop at the first failure"},
     {OPT_MAXFAIL, TXG_FOR_RUN, 0, "maxfail", "N", "stop after N failures"},
     {OPT_RETRIES, TXG_FOR_RUN, 0, "retries", "N",
@@ -269,6 +272,9 @@ static int apply(const struct definition *d, const char *value, struct txg_optio
         return 0;
     case OPT_KEYWORD:
         o->keyword = value;
+        return 0;
+    case OPT_MARKS:
+        o->marks = value;
         return 0;
     case OPT_TESTRUNUID:
         o->testrunuid = value;

@@ -33,6 +33,7 @@ struct txg_options {
     const char *fleet;
     const char *harness;
     const char *keyword; /* -k, or NULL */
+    const char *marks;   /* -m, or NULL */
     const char *testrunuid;
     const char *junitxml;
     const char *jsonl;

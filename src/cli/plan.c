@@ -107,17 +107,6 @@ static void choose_limits(const struct txg_options *o, struct txg_plan *p)
                                                   : (long)(DEFAULT_RESTARTS * p->gateways.n);
 }
 
-/* python= names what txgate connect starts there; what runs tests has no use for it yet. */
-static int check_spec(const struct txg_options *o, struct txg_spec *spec, struct txg_err *err)
-{
-    char *python = spec->python;
-    if (o->command == TXG_FOR_CONNECT)
-        spec->python = NULL;
-    int rc = txg_spec_check_supported(spec, err);
-    spec->python = python;
-    return rc;
-}
-
 static int choose_gateways(const struct txg_options *o, struct txg_plan *p, struct txg_err *err)
 {
     int n = 0;
@@ -130,7 +119,7 @@ static int choose_gateways(const struct txg_options *o, struct txg_plan *p, stru
     if (txg_expand(&o->tx, n, &p->config, &p->gateways, err) != 0)
         return -1;
     for (size_t i = 0; i < p->gateways.n; i++)
-        if (check_spec(o, p->gateways.items[i].spec, err) != 0)
+        if (txg_spec_check_supported(p->gateways.items[i].spec, err) != 0)
             return -1;
     return 0;
 }
@@ -186,6 +175,33 @@ static int check_retries(const struct txg_plan *p, struct txg_err *err)
     return 0;
 }
 
+/* pytest reads its own -m, which may say more than words; what is not pytest's has no marks. */
+static int choose_marks(const struct txg_options *o, struct txg_plan *p, struct txg_err *err)
+{
+    bool native = false;
+    p->marks = o->marks;
+    for (size_t i = 0; i < p->suites.n; i++)
+        native = native || !p->suites.items[i].pytest;
+    if (!o->marks || !native)
+        return 0;
+    struct txg_select *marks = txg_select_new(o->marks, err);
+    if (!marks)
+        return txg_err_wrap(err, "-m '%s'", o->marks);
+    p->drop_unmarked = !txg_select_matches(marks, (struct txg_span){0});
+    txg_select_free(marks);
+    return 0;
+}
+
+static void fit_suites(struct txg_plan *p)
+{
+    bool python = false, native = false;
+    for (size_t i = 0; i < p->gateways.n; i++) {
+        python = python || p->gateways.items[i].spec->python;
+        native = native || !p->gateways.items[i].spec->python;
+    }
+    txg_suites_fit(&p->suites, p->harness, python, native);
+}
+
 static int fill(const struct txg_options *o, struct txg_plan *p, struct txg_err *err)
 {
     if (fill_gateways(o, p, err) != 0 || choose_dist(o, &p->config, &p->dist, err) != 0 ||
@@ -198,6 +214,10 @@ static int fill(const struct txg_options *o, struct txg_plan *p, struct txg_err 
     if (o->keyword && !(p->select = txg_select_new(o->keyword, err)))
         return txg_err_wrap(err, "-k '%s'", o->keyword);
     p->harness = o->harness ? o->harness : "auto";
+    p->keyword = o->keyword;
+    fit_suites(p);
+    if (choose_marks(o, p, err) != 0)
+        return -1;
     p->test_args = &o->test_args;
     p->rsyncdirs = &o->rsyncdirs;
     return check_rsyncdirs(p, err);

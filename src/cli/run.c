@@ -193,9 +193,12 @@ static struct txg_session *new_session(const struct txg_run_config *config, int6
     struct txg_session_suite *suites = txg_xcalloc(plan->suites.n, sizeof *suites);
     for (size_t i = 0; i < plan->suites.n; i++) {
         const struct txg_suite_config *from = plan->suites.items[i].config;
+        bool pytest = plan->suites.items[i].pytest;
         if (from)
             suites[i] = (struct txg_session_suite){
-                from->name, (const char *const *)from->needs.items, from->group};
+                from->name, (const char *const *)from->needs.items, from->group, false, false};
+        suites[i].pytest = pytest;
+        suites[i].drop_all = plan->drop_unmarked && !pytest;
     }
     struct timeval wall;
     gettimeofday(&wall, NULL);

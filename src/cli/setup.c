@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "src/base/str.h"
+#include "src/cli/python.h"
 
 #define KILL_GRACE      INT64_C(5000000) /* between TERM and KILL of a test, microseconds */
 #define FILES_MAX       2048u            /* paths in one files{} message */
@@ -23,11 +24,16 @@ struct txg_gateways_config txg_setup_gateways(const struct txg_plan *plan)
     };
 }
 
+#define PYTEST_ARGS 5 /* of -k, -m and --dist */
+
 struct txg_setup {
     const struct txg_plan *plan;
     struct txg_msg *messages; /* [0] workerinput, the shared ones, [n-1] collect */
     size_t n, cap;
     char workerid[16];
+    size_t *n_paths;         /* of the files{} among the messages, by their place */
+    struct txg_strv command; /* of pytest on the gateway that is set up */
+    struct txg_span *words;  /* the same, for a message */
 };
 
 static struct txg_msg *add_message(struct txg_setup *s, enum txg_msg_type type)
@@ -60,6 +66,23 @@ static void add_files(struct txg_setup *s, size_t number, const struct txg_strv 
     }
 }
 
+static void add_option(struct txg_msg_suite *suite, const char *name, const char *value)
+{
+    suite->args[suite->n_args++] = txg_span_cstr(name);
+    suite->args[suite->n_args++] = txg_span_cstr(value);
+}
+
+/* What pytest chooses by itself. */
+static void add_choice(const struct txg_plan *plan, struct txg_msg_suite *suite)
+{
+    if (plan->keyword)
+        add_option(suite, "-k", plan->keyword);
+    if (plan->marks)
+        add_option(suite, "-m", plan->marks);
+    if (plan->dist == TXG_DIST_LOADGROUP)
+        suite->args[suite->n_args++] = TXG_SPAN("--dist=loadgroup");
+}
+
 static void add_suite(struct txg_setup *s, size_t number)
 {
     const struct txg_plan_suite *from = &s->plan->suites.items[number];
@@ -67,16 +90,20 @@ static void add_suite(struct txg_setup *s, size_t number)
     const char *harness =
         from->config && from->config->harness ? from->config->harness : s->plan->harness;
     suite->suite = (int64_t)number;
-    suite->harness = txg_span_cstr(harness);
+    suite->harness = txg_span_cstr(from->pytest ? "pytest" : harness);
+    if (from->pytest)
+        suite->source = txg_python_source;
     suite->timeout = from->timeout;
     suite->grace = KILL_GRACE;
     size_t own = from->config ? from->config->args.n : 0, more = s->plan->test_args->n;
-    suite->args = txg_xcalloc(own + more, sizeof *suite->args);
+    suite->args = txg_xcalloc(own + more + PYTEST_ARGS, sizeof *suite->args);
     for (size_t i = 0; i < own; i++)
         suite->args[i] = txg_span_cstr(from->config->args.items[i]);
     for (size_t i = 0; i < more; i++)
         suite->args[own + i] = txg_span_cstr(s->plan->test_args->items[i]);
     suite->n_args = own + more;
+    if (from->pytest)
+        add_choice(s->plan, suite);
     add_files(s, number, &from->paths);
 }
 
@@ -88,6 +115,10 @@ struct txg_setup *txg_setup_new(const struct txg_plan *plan)
     for (size_t i = 0; i < plan->suites.n; i++)
         add_suite(s, i);
     add_message(s, TXG_MSG_COLLECT);
+    s->n_paths = txg_xcalloc(s->n, sizeof *s->n_paths);
+    for (size_t i = 0; i < s->n; i++)
+        if (s->messages[i].type == TXG_MSG_FILES)
+            s->n_paths[i] = s->messages[i].files.n_paths;
     return s;
 }
 
@@ -102,6 +133,9 @@ void txg_setup_free(struct txg_setup *s)
             free(s->messages[i].files.paths);
     }
     free(s->messages);
+    txg_strv_release(&s->command);
+    free(s->words);
+    free(s->n_paths);
     free(s);
 }
 
@@ -118,15 +152,38 @@ static struct txg_span directory_for(const struct txg_setup *s, const struct txg
     return txg_span_cstr(path);
 }
 
+static void fit_command(struct txg_setup *s, const struct txg_spec *spec)
+{
+    txg_strv_release(&s->command);
+    free(s->words);
+    s->command = (struct txg_strv){0};
+    txg_python_command(spec, &s->command);
+    s->words = spans_of(&s->command, 0, s->command.n);
+}
+
+/* A gateway has every suite, as they are numbered, and files of those that are its own. */
+static void fit_files(const struct txg_setup *s, struct txg_msg_files *files, size_t n, bool python)
+{
+    const struct txg_plan_suite *suite = &s->plan->suites.items[files->suite];
+    files->n_paths = txg_suite_is_on(suite, python) ? n : 0;
+}
+
 static void fit_suites(struct txg_setup *s, const struct txg_spec *spec)
 {
+    fit_command(s, spec);
     for (size_t i = 0; i < s->n; i++) {
+        if (s->messages[i].type == TXG_MSG_FILES)
+            fit_files(s, &s->messages[i].files, s->n_paths[i], spec->python != NULL);
         if (s->messages[i].type != TXG_MSG_SUITE)
             continue;
         struct txg_msg_suite *suite = &s->messages[i].suite;
         const struct txg_plan_suite *from = &s->plan->suites.items[suite->suite];
         suite->root = directory_for(s, spec, from->root);
         suite->cwd = directory_for(s, spec, from->cwd);
+        if (from->pytest) {
+            suite->command = s->words;
+            suite->n_command = s->command.n;
+        }
     }
 }
 

@@ -104,6 +104,37 @@ int txg_suites_select(const struct txg_options *o, const struct txg_config *conf
     return 0;
 }
 
+static void add_twin(struct txg_suites *s, size_t number)
+{
+    s->items = txg_grow(s->items, s->n, &s->cap, sizeof *s->items);
+    struct txg_plan_suite *twin = &s->items[s->n++], *first = &s->items[number];
+    *twin = *first;
+    twin->cwd = txg_xstrdup(first->cwd);
+    twin->paths = (struct txg_strv){0};
+    txg_strv_copy(&twin->paths, &first->paths);
+    first->on = TXG_SUITE_ON_NATIVE;
+    twin->on = TXG_SUITE_ON_PYTHON;
+    twin->pytest = true;
+}
+
+void txg_suites_fit(struct txg_suites *s, const char *harness, bool python, bool native)
+{
+    for (size_t i = 0, n = s->n; i < n; i++) {
+        const struct txg_suite_config *from = s->items[i].config;
+        const char *own = from && from->harness ? from->harness : harness;
+        bool is_auto = strcmp(own, "auto") == 0;
+        if (strcmp(own, "pytest") == 0 || (is_auto && python && !native))
+            s->items[i].pytest = true;
+        else if (is_auto && python)
+            add_twin(s, i);
+    }
+}
+
+bool txg_suite_is_on(const struct txg_plan_suite *suite, bool python)
+{
+    return suite->on == TXG_SUITE_ON_ALL || (suite->on == TXG_SUITE_ON_PYTHON) == python;
+}
+
 void txg_suites_release(struct txg_suites *s)
 {
     for (size_t i = 0; i < s->n; i++) {

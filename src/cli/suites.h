@@ -9,12 +9,16 @@
 #include "specs/fleet.h"
 #include "src/cli/options.h"
 
+enum txg_plan_suite_on { TXG_SUITE_ON_ALL, TXG_SUITE_ON_NATIVE, TXG_SUITE_ON_PYTHON };
+
 struct txg_plan_suite {
     const struct txg_suite_config *config; /* borrowed; NULL: from the command line only */
     const char *root;                      /* borrowed, absolute */
     char *cwd;                             /* owned, absolute, or NULL: the gateway's directory */
     struct txg_strv paths;
     int64_t timeout; /* microseconds, 0: none */
+    bool pytest;     /* they are pytest's */
+    enum txg_plan_suite_on on;
 };
 
 struct txg_suites {
@@ -25,6 +29,12 @@ struct txg_suites {
 /* `start`: the directory txgate was started in, absolute; borrowed. */
 int txg_suites_select(const struct txg_options *o, const struct txg_config *config,
                       const char *start, struct txg_suites *out, struct txg_err *err);
+/* On a gateway with python= what is collected with `auto` is pytest's: where there are both kinds
+ * of gateways, such a suite becomes two. `harness` is that of suites that name none. */
+void txg_suites_fit(struct txg_suites *s, const char *harness, bool python, bool native);
+
+/* Has a gateway, one with python= or one without, tests of this suite? */
+bool txg_suite_is_on(const struct txg_plan_suite *suite, bool python);
 void txg_suites_release(struct txg_suites *s);
 
 #endif

@@ -93,7 +93,7 @@ struct txg_event *txg_session_report_test(struct txg_session *s, enum txg_event_
                                           const struct txg_node *node, size_t number);
 
 /* Does -k take it? */
-bool txg_session_is_selected(const struct txg_session *s, struct txg_span nodeid);
+bool txg_session_is_selected(const struct txg_session *s, size_t suite, struct txg_span nodeid);
 
 /* Every test that has no outcome is not run, with the reason. */
 void txg_session_settle_rest(struct txg_session *s);

@@ -94,9 +94,22 @@ struct txg_span txg_deal_nodeid(const struct txg_deal *d, size_t number)
     return txg_catalog_nodeid(&d->session->catalog, number);
 }
 
-const char *txg_deal_group(const struct txg_deal *d, size_t number)
+/* Behind the last `@`, unless it stands in a parameter: `test_a[x@y]`. */
+static struct txg_span group_in(struct txg_span nodeid)
 {
-    return d->session->suites[txg_catalog_suite(&d->session->catalog, number)].group;
+    for (size_t i = nodeid.len; i > 0 && nodeid.data[i - 1] != ']'; i--)
+        if (nodeid.data[i - 1] == '@')
+            return txg_span(nodeid.data + i, nodeid.len - i);
+    return (struct txg_span){0};
+}
+
+struct txg_span txg_deal_group(const struct txg_deal *d, size_t number)
+{
+    const struct txg_session_suite *suite =
+        &d->session->suites[txg_catalog_suite(&d->session->catalog, number)];
+    if (suite->group || !suite->pytest)
+        return txg_span_cstr(suite->group);
+    return group_in(txg_deal_nodeid(d, number));
 }
 
 /* Without retries a gateway holds its units one behind the other, and so they come back. */

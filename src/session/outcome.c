@@ -36,15 +36,34 @@ static void leave_out(struct txg_session *s)
     }
 }
 
-bool txg_session_is_selected(const struct txg_session *s, struct txg_span nodeid)
+bool txg_session_is_selected(const struct txg_session *s, size_t suite, struct txg_span nodeid)
 {
-    return !s->config.select || txg_select_matches(s->config.select, nodeid);
+    if (s->suites[suite].drop_all)
+        return false;
+    return !s->config.select || s->suites[suite].pytest ||
+           txg_select_matches(s->config.select, nodeid);
+}
+
+static size_t lane_of(const struct txg_session *s, size_t number)
+{
+    size_t lane = s->config.n_gateways - 1;
+    while (lane > 0 && (s->lane_starts[lane] > number || !s->lanes[lane]))
+        lane--;
+    return lane;
+}
+
+static size_t suite_of(const struct txg_session *s, size_t number)
+{
+    if (s->config.dist != TXG_DIST_EACH)
+        return txg_catalog_suite(&s->catalog, number);
+    size_t lane = lane_of(s, number);
+    return s->lanes[lane]->suites[number - s->lane_starts[lane]];
 }
 
 static void deselect(struct txg_session *s)
 {
-    for (size_t i = 0; i < s->n_outcomes && s->config.select; i++) {
-        if (txg_session_is_selected(s, txg_session_nodeid(s, i)))
+    for (size_t i = 0; i < s->n_outcomes; i++) {
+        if (txg_session_is_selected(s, suite_of(s, i), txg_session_nodeid(s, i)))
             continue;
         s->outcomes[i] = NOT_OWED;
         s->deselected++;
@@ -83,28 +102,12 @@ size_t txg_session_number(const struct txg_session *s, const struct txg_node *no
     return node->tests->ids[index];
 }
 
-static size_t lane_of(const struct txg_session *s, size_t number)
-{
-    size_t lane = s->config.n_gateways - 1;
-    while (lane > 0 && (s->lane_starts[lane] > number || !s->lanes[lane]))
-        lane--;
-    return lane;
-}
-
 struct txg_span txg_session_nodeid(const struct txg_session *s, size_t number)
 {
     if (s->config.dist != TXG_DIST_EACH)
         return txg_catalog_nodeid(&s->catalog, number);
     size_t lane = lane_of(s, number);
     return txg_tests_nodeid(s->lanes[lane], number - s->lane_starts[lane]);
-}
-
-static size_t suite_of(const struct txg_session *s, size_t number)
-{
-    if (s->config.dist != TXG_DIST_EACH)
-        return txg_catalog_suite(&s->catalog, number);
-    size_t lane = lane_of(s, number);
-    return s->lanes[lane]->suites[number - s->lane_starts[lane]];
 }
 
 bool txg_session_is_settled(const struct txg_session *s, size_t number)

@@ -80,9 +80,9 @@ void txg_deal_steal(struct txg_deal *d, struct txg_node *node, const size_t *ind
 bool txg_deal_may_run(const struct txg_deal *d, const struct txg_node *node, size_t number);
 size_t txg_deal_number(const struct txg_deal *d, const struct txg_node *node, size_t index);
 
-/* Of a test: its nodeid, and its suite's group or NULL. */
+/* Of a test: its nodeid, and its suite's group, or its own where pytest gave it one; else empty. */
 struct txg_span txg_deal_nodeid(const struct txg_deal *d, size_t number);
-const char *txg_deal_group(const struct txg_deal *d, size_t number);
+struct txg_span txg_deal_group(const struct txg_deal *d, size_t number);
 
 /* Is anything pending that the node may run? */
 bool txg_deal_has_work(const struct txg_deal *d, const struct txg_node *node);

@@ -51,9 +51,8 @@ static struct key file_of(const struct txg_deal *d, size_t number)
 /* A test without a group is alone. */
 static struct key group_of(const struct txg_deal *d, size_t number)
 {
-    const char *group = txg_deal_group(d, number);
-    return group ? (struct key){true, txg_span_cstr(group)}
-                 : (struct key){false, txg_deal_nodeid(d, number)};
+    struct txg_span group = txg_deal_group(d, number);
+    return group.len ? (struct key){true, group} : (struct key){false, txg_deal_nodeid(d, number)};
 }
 
 static struct unit *unit_of(struct units *u, struct key key)

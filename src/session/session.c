@@ -290,8 +290,8 @@ void txg_session_collected(struct txg_session *s, struct txg_node *node,
     node->tests = tests;
     node->state = TXG_NODE_COLLECTED;
     size_t selected = tests->n;
-    for (size_t i = 0; i < tests->n && s->config.select; i++)
-        selected -= !txg_session_is_selected(s, txg_tests_nodeid(tests, i));
+    for (size_t i = 0; i < tests->n; i++)
+        selected -= !txg_session_is_selected(s, tests->suites[i], txg_tests_nodeid(tests, i));
     txg_session_report(s, TXG_EVENT_GATEWAY_COLLECTED, node)->collected.count = selected;
     if (s->progress == TXG_WAITING) {
         txg_session_maybe_begin(s);
@@ -353,7 +353,7 @@ void txg_session_list(const struct txg_session *s,
     for (size_t c = 0; c < s->catalog.n; c++) {
         const struct txg_tests *t = s->catalog.collections[c];
         for (size_t i = 0; i < t->n; i++)
-            if (txg_session_is_selected(s, txg_tests_nodeid(t, i)))
+            if (txg_session_is_selected(s, t->suites[i], txg_tests_nodeid(t, i)))
                 visit(user, t->first_holder, txg_tests_nodeid(t, i));
     }
 }

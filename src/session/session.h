@@ -48,6 +48,8 @@ struct txg_session_suite {
     const char *name;         /* or NULL */
     const char *const *needs; /* labels, NULL-terminated, or NULL */
     const char *group;        /* loadgroup: its tests go to one gateway; or NULL */
+    bool pytest;              /* who has read -k, and whose names say `@group` with loadgroup */
+    bool drop_all;            /* as -m says */
 };
 
 /* The arrays are copied by txg_session_new, the strings in them borrowed: they outlive the session.

@@ -15,9 +15,12 @@ void txg_collection_no_listing(struct txg_collection *c, size_t program, const c
 {
     const struct txg_item *item = &c->items[c->programs[program].item];
     char text[TXG_ERR_TEXT_MAX];
-    snprintf(text, sizeof text,
-             "could not be listed with %s (harness %s; exec runs it as one test): %s",
-             item->harness->cases->list[0], item->harness->name, why);
+    if (c->suites[item->suite].command.n > 0)
+        snprintf(text, sizeof text, "%s could not list its tests: %s", item->harness->name, why);
+    else
+        snprintf(text, sizeof text,
+                 "could not be listed with %s (harness %s; exec runs it as one test): %s",
+                 item->harness->cases->list[0], item->harness->name, why);
     txg_collection_error(c, item->nodeid, text);
 }
 
@@ -111,7 +114,9 @@ static void expand(struct txg_collection *c, struct txg_item *item, const struct
         one.name = p->cases.items[i];
         if (!is_wanted(p, one.name))
             continue;
-        one.nodeid = txg_xasprintf("%s::%s", item->nodeid, one.name);
+        one.nodeid = c->suites[item->suite].command.n > 0
+                         ? txg_xstrdup(one.name)
+                         : txg_xasprintf("%s::%s", item->nodeid, one.name);
         one.disabled =
             ops->is_disabled && ops->is_disabled(one.name, &c->suites[item->suite].args, env);
         push(to, one);

@@ -155,7 +155,7 @@ static int start(struct txg_child *c, const struct txg_child_command *command, s
 int txg_child_start(struct txg_child *c, const struct txg_child_command *command,
                     struct txg_err *err)
 {
-    if (!c->emulator || c->emulator->n == 0)
+    if (!c->emulator || c->emulator->n == 0 || command->bare)
         return start(c, command, err);
     struct txg_child_command emulated = *command;
     struct txg_strv argv = {0};

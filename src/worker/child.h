@@ -62,6 +62,7 @@ struct txg_child_command {
     char *const *envp;
     const char *cwd; /* or NULL */
     bool merged;     /* one pipe for both streams, so that their order holds */
+    bool bare;       /* the emulator is not for it */
     bool talks;      /* it gets two more descriptors, TXG_CHILD_COMMANDS and _RESULTS */
 };
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "src/worker/dir.h"
 #include "src/worker/find.h"
@@ -40,6 +41,8 @@ static void suite_release(struct txg_suite *s)
     free(s->cwd);
     txg_strv_release(&s->args);
     txg_strv_release(&s->paths);
+    txg_strv_release(&s->command);
+    free(s->source);
 }
 
 void txg_collection_release(struct txg_collection *c)
@@ -51,6 +54,7 @@ void txg_collection_release(struct txg_collection *c)
     for (size_t i = 0; i < c->n_programs; i++) {
         txg_strv_release(&c->programs[i].only);
         txg_strv_release(&c->programs[i].cases);
+        txg_strv_release(&c->programs[i].paths);
     }
     txg_strv_release(&c->paths);
     free(c->programs);
@@ -71,9 +75,23 @@ static int check_text(struct txg_span s, const char *what, struct txg_err *err)
     return 0;
 }
 
+static int check_texts(const struct txg_span *texts, size_t n, struct txg_err *err)
+{
+    for (size_t i = 0; i < n; i++)
+        if (check_text(texts[i], "an argument", err) < 0)
+            return -1;
+    return 0;
+}
+
 static char *dup_span(struct txg_span s)
 {
     return txg_xstrndup(s.data ? s.data : "", s.len);
+}
+
+static void take_texts(struct txg_strv *to, const struct txg_span *texts, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        txg_strv_take(to, dup_span(texts[i]));
 }
 
 static int check_harness(struct txg_span name, struct txg_err *err)
@@ -105,9 +123,12 @@ int txg_collection_add_suite(struct txg_collection *c, const struct txg_msg_suit
     if (check_text(msg->harness, "harness", err) < 0 || check_text(msg->root, "root", err) < 0 ||
         check_text(msg->cwd, "cwd", err) < 0 || check_harness(msg->harness, err) < 0)
         return txg_err_wrap(err, "suite %zu", c->n_suites);
-    for (size_t i = 0; i < msg->n_args; i++)
-        if (check_text(msg->args[i], "an argument", err) < 0)
-            return txg_err_wrap(err, "suite %zu", c->n_suites);
+    if (check_texts(msg->args, msg->n_args, err) < 0 ||
+        check_texts(msg->command, msg->n_command, err) < 0)
+        return txg_err_wrap(err, "suite %zu", c->n_suites);
+    if (txg_span_is(msg->harness, txg_harness_pytest.name) != (msg->n_command > 0))
+        return txg_err_set(err, TXG_E_PROTO, "suite %zu: a command goes with the harness %s only",
+                           c->n_suites, txg_harness_pytest.name);
     c->suites = txg_grow(c->suites, c->n_suites, &c->cap_suites, sizeof *c->suites);
     struct txg_suite *s = &c->suites[c->n_suites++];
     *s = (struct txg_suite){.harness = dup_span(msg->harness),
@@ -115,8 +136,10 @@ int txg_collection_add_suite(struct txg_collection *c, const struct txg_msg_suit
                             .cwd = dup_span(msg->cwd),
                             .timeout = msg->timeout,
                             .grace = msg->grace};
-    for (size_t i = 0; i < msg->n_args; i++)
-        txg_strv_take(&s->args, dup_span(msg->args[i]));
+    take_texts(&s->args, msg->args, msg->n_args);
+    take_texts(&s->command, msg->command, msg->n_command);
+    s->n_source = msg->source.len;
+    s->source = s->n_source ? dup_span(msg->source) : NULL;
     return 0;
 }
 
@@ -133,8 +156,7 @@ int txg_collection_add_files(struct txg_collection *c, const struct txg_msg_file
     for (size_t i = 0; i < msg->n_paths; i++)
         if (check_text(msg->paths[i], "a path", err) < 0)
             return txg_err_wrap(err, "suite %lld", (long long)msg->suite);
-    for (size_t i = 0; i < msg->n_paths; i++)
-        txg_strv_take(&s->paths, dup_span(msg->paths[i]));
+    take_texts(&s->paths, msg->paths, msg->n_paths);
     return 0;
 }
 
@@ -286,6 +308,12 @@ static void collect_many(struct run *r, const struct txg_pattern *p, bool direct
     txg_find_release(&found);
 }
 
+static void not_there(struct run *r, const char *path)
+{
+    error(r, "%s: %s%s", path, strerror(errno),
+          errno == ENOENT ? ": is it built, and is this the right directory?" : "");
+}
+
 static void collect_raw(struct run *r, const char *raw, const struct txg_collect_names *names)
 {
     struct txg_pattern p;
@@ -303,8 +331,7 @@ static void collect_raw(struct run *r, const char *raw, const struct txg_collect
         } else if (p.magic && (errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG))
             collect_many(r, &p, false);
         else
-            error(r, "%s: %s%s", p.literal, strerror(errno),
-                  errno == ENOENT ? ": is it built, and is this the right directory?" : "");
+            not_there(r, p.literal);
     } else if (S_ISDIR(st.st_mode) && r->only) {
         error(r, "%s is a directory: a case is in a file", p.literal);
     } else if (S_ISDIR(st.st_mode)) {
@@ -325,6 +352,76 @@ static void collect_pattern(struct run *r, const struct txg_collect_names *names
         collect_raw(r, r->pattern, names);
 }
 
+void txg_collection_argv(const struct txg_collection *c, const struct txg_item *item,
+                         struct txg_strv *argv)
+{
+    const struct txg_suite *suite = &c->suites[item->suite];
+    if (suite->command.n > 0)
+        txg_strv_copy(argv, &suite->command);
+    else
+        txg_strv_push(argv, item->path);
+    txg_strv_copy(argv, &suite->args);
+    if (suite->command.n > 0)
+        txg_strv_copy(argv, &c->programs[item->program].paths);
+}
+
+/* One of the files of a suite with a command, or of what is to be one. */
+static void add_path(struct run *r, const struct txg_collect_names *names, struct txg_strv *paths)
+{
+    const char *behind = strstr(r->pattern, "::");
+    TXG_AUTOFREE char *file =
+        txg_xstrndup(r->pattern, behind ? (size_t)(behind - r->pattern) : strlen(r->pattern));
+    struct txg_pattern p;
+    struct txg_find found = {.any = true};
+    struct txg_err err;
+    if (*file == '\0') {
+        error(r, "an empty path: name a file, a directory or a pattern");
+        return;
+    }
+    if (txg_pattern_init(&p, file, &r->root, names, &err) < 0) {
+        error(r, "%s", err.text);
+    } else if (access(p.literal, F_OK) == 0) {
+        txg_strv_take(paths, txg_xasprintf("%s%s", p.literal, behind ? behind : ""));
+    } else if (p.magic && !behind) {
+        txg_find_matches(&found, p.glob);
+        txg_strv_copy(paths, &found.paths);
+        nothing_found(r, &p, &found, false);
+    } else {
+        not_there(r, p.literal);
+    }
+    txg_find_release(&found);
+    txg_pattern_release(&p);
+}
+
+/* All files of the suite are one program's affair. */
+static void collect_command(struct run *r, const struct txg_collect_names *names)
+{
+    struct txg_collection *c = r->c;
+    const struct txg_suite *suite = &c->suites[r->suite];
+    struct txg_strv paths = {0};
+    struct txg_buf nodeid = {0};
+    for (size_t i = 0; i < suite->paths.n; i++) {
+        r->pattern = suite->paths.items[i];
+        txg_buf_printf(&nodeid, "%s%s", i ? " " : "", r->pattern);
+        add_path(r, names, &paths);
+    }
+    if (paths.n == 0) {
+        txg_strv_release(&paths);
+        txg_buf_release(&nodeid);
+        return;
+    }
+    c->items = txg_grow(c->items, c->n_items, &c->cap_items, sizeof *c->items);
+    txg_strv_push(&c->paths, suite->command.items[0]);
+    c->items[c->n_items++] =
+        (struct txg_item){.harness = txg_harness_find(txg_span_cstr(suite->harness)),
+                          .suite = r->suite,
+                          .nodeid = txg_buf_take_cstr(&nodeid),
+                          .path = c->paths.items[c->paths.n - 1]};
+    add_program(c, c->n_items - 1);
+    c->programs[c->n_programs - 1].whole = true;
+    c->programs[c->n_programs - 1].paths = paths;
+}
+
 void txg_collection_run(struct txg_collection *c, const struct txg_collect_names *names,
                         const char *cwd)
 {
@@ -332,7 +429,9 @@ void txg_collection_run(struct txg_collection *c, const struct txg_collect_names
     for (r.suite = 0; r.suite < c->n_suites; r.suite++) {
         const struct txg_suite *suite = &c->suites[r.suite];
         txg_pattern_init_root(&r.root, suite->root, cwd);
-        for (size_t i = 0; i < suite->paths.n; i++) {
+        if (suite->command.n > 0)
+            collect_command(&r, names);
+        for (size_t i = 0; i < suite->paths.n && suite->command.n == 0; i++) {
             r.pattern = suite->paths.items[i];
             collect_pattern(&r, names);
         }

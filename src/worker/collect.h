@@ -13,6 +13,9 @@
  * what {arch}, {id} and {label} stood for taken out, a path component that was nothing else
  * included: src/worker/pattern.h has the rules. A harness that can list appends `::case`.
  *
+ * A suite with a command is one program: its files, directories and `file::case`s are checked to be
+ * there and become arguments, and a nodeid is the name that the program gives.
+ *
  * A file is collected once, even if several patterns or suites name it: the first one has it. Two
  * files with the same nodeid are an error; the first one stays. `path::case` takes only that case,
  * or those below it (`path::Suite`); it stands for one file and is no pattern.
@@ -39,8 +42,11 @@ struct txg_suite { /* a copy of what suite{} and files{} said; all owned */
     char *root; /* "" is the worker's directory */
     char *cwd;  /* "" is the worker's directory */
     struct txg_strv args;
-    struct txg_strv paths; /* patterns as sent */
-    int64_t timeout;       /* microseconds, 0: none */
+    struct txg_strv paths;   /* patterns as sent */
+    struct txg_strv command; /* starts the harness, which takes all files; the first word a path */
+    char *source;            /* what is written to it first; NULL: nothing */
+    size_t n_source;
+    int64_t timeout; /* microseconds, 0: none */
     int64_t grace;
 };
 
@@ -59,6 +65,7 @@ struct txg_program {       /* one whose cases are listed */
     struct txg_strv only;  /* names of cases that were asked for; none: all */
     bool whole;            /* and the whole program was as well */
     struct txg_strv cases; /* in the order in which they run */
+    struct txg_strv paths; /* of a suite with a command: what it is given, absolute */
 };
 
 struct txg_collect_error {
@@ -100,6 +107,10 @@ void txg_collection_run(struct txg_collection *c, const struct txg_collect_names
 
 /* What program `program` said when it was to list its cases. An error of its own is noted. */
 void txg_collection_take_listing(struct txg_collection *c, size_t program, struct txg_span text);
+
+/* Appends the words that start the item's program. */
+void txg_collection_argv(const struct txg_collection *c, const struct txg_item *item,
+                         struct txg_strv *argv);
 
 /* Notes what is wrong with a file; both are dupped. */
 void txg_collection_error(struct txg_collection *c, const char *nodeid, const char *text);

@@ -119,7 +119,8 @@ struct match { /* of one pattern, on its way down the directories */
 static void take_match(struct txg_find *f, const char *path)
 {
     struct stat st;
-    if (stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0)
+    bool there = stat(path, &st) == 0;
+    if (there && (f->any || (S_ISREG(st.st_mode) && access(path, X_OK) == 0)))
         txg_strv_push(&f->paths, path);
     else
         f->passed_over++;

@@ -8,12 +8,12 @@
 #include <string.h>
 
 static const struct txg_harness_ops *const table[] = {
-    &txg_harness_exec, &txg_harness_tap,   &txg_harness_gtest,
-    &txg_harness_glib, &txg_harness_cunit, &txg_harness_talk,
+    &txg_harness_exec,  &txg_harness_tap,  &txg_harness_gtest,  &txg_harness_glib,
+    &txg_harness_cunit, &txg_harness_talk, &txg_harness_pytest,
 };
 
-const char *const txg_harness_names[] = {"auto", "exec",  "tap",    "gtest",
-                                         "glib", "cunit", "txgate", NULL};
+const char *const txg_harness_names[] = {"auto",  "exec",   "tap",    "gtest", "glib",
+                                         "cunit", "txgate", "pytest", NULL};
 
 const struct txg_harness_ops *txg_harness_find(struct txg_span name)
 {

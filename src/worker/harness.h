@@ -148,6 +148,9 @@ extern const struct txg_harness_ops txg_harness_cunit;
 /* "txgate", a program that speaks docs/harness.md: harness/talk.c and src/worker/persistent.c. */
 extern const struct txg_harness_ops txg_harness_talk;
 
+/* "pytest", the same with a command of its own that stands for all files of a suite. */
+extern const struct txg_harness_ops txg_harness_pytest;
+
 /* NULL for a name that is no harness, and for "auto", which txg_harness_detect resolves per file.
  */
 const struct txg_harness_ops *txg_harness_find(struct txg_span name);

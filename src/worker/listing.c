@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #include "src/worker/environ.h"
+#include "src/worker/harness/talk.h"
 #include "src/worker/runner.h"
 
 bool txg_listing_start(struct txg_listing *l, int64_t now)
@@ -20,8 +21,7 @@ bool txg_listing_start(struct txg_listing *l, int64_t now)
         const struct txg_cases_ops *ops = item->harness->cases;
         struct txg_err err;
         struct txg_strv argv = {0};
-        txg_strv_push(&argv, item->path);
-        txg_strv_copy(&argv, &suite->args);
+        txg_collection_argv(c, item, &argv);
         if (ops->prepare)
             ops->prepare(&argv);
         bool talks = item->harness->persistent;
@@ -30,9 +30,11 @@ bool txg_listing_start(struct txg_listing *l, int64_t now)
         struct txg_child_command command = {.path = item->path,
                                             .argv = argv.items,
                                             .cwd = *suite->cwd ? suite->cwd : NULL,
+                                            .bare = suite->command.n > 0,
                                             .talks = talks};
         l->late = l->large = false;
-        l->kill_at = now + TXG_LISTING_LIMIT;
+        l->limit = suite->command.n > 0 ? TXG_LISTING_SUITE_LIMIT : TXG_LISTING_LIMIT;
+        l->kill_at = now + l->limit;
         struct txg_environ environment;
         int rc = txg_environ_make(&environment, l->env, item->harness, &err);
         if (rc == 0) {
@@ -41,8 +43,7 @@ bool txg_listing_start(struct txg_listing *l, int64_t now)
             txg_environ_release(&environment);
         }
         txg_strv_release(&argv);
-        if (rc == 0 && talks &&
-            txg_child_say(l->child, txg_buf_data(l->hello), txg_buf_len(l->hello)) == 0)
+        if (rc == 0 && talks && txg_talk_greet(l->child, suite, l->hello) == 0)
             txg_child_say(l->child, "list\n", 5);
         if (rc == 0)
             return true;
@@ -59,6 +60,48 @@ void txg_listing_feed(void *listing, const void *data, size_t len)
         txg_buf_append(&l->text, data, len);
 }
 
+/* What it said beside its cases. True: files that could not be collected were among it. */
+static bool read_said(struct txg_listing *l)
+{
+    struct txg_span text = txg_span(txg_buf_data(&l->child->said), txg_buf_len(&l->child->said));
+    struct txg_span line;
+    struct txg_buf fields[3] = {0};
+    bool errors = false;
+    while (txg_talk_line(&text, &line)) {
+        const char *words[3];
+        for (int i = 0; i < 3; i++) {
+            txg_talk_field(&line, &fields[i]);
+            words[i] = txg_buf_cstr(&fields[i]);
+        }
+        if (strcmp(words[0], "warning") == 0)
+            txg_reporting_warning(l->reporting, words[1]);
+        else if (strcmp(words[0], "ready") == 0)
+            l->ahead = strcmp(words[2], "ahead") == 0;
+        else if (strcmp(words[0], "uncollected") == 0) {
+            txg_collection_error(l->collection, words[1], words[2]);
+            errors = true;
+        }
+    }
+    for (int i = 0; i < 3; i++)
+        txg_buf_release(&fields[i]);
+    return errors;
+}
+
+/* A suite's own program has imported all tests: the last one is not asked to do so twice. */
+static bool is_to_stay(struct txg_listing *l)
+{
+    struct txg_collection *c = l->collection;
+    struct txg_buf *said = &l->child->said;
+    if (l->next + 1 < c->n_programs || l->late ||
+        c->suites[c->items[c->programs[l->next].item].suite].command.n == 0)
+        return false;
+    read_said(l);
+    txg_collection_take_listing(c, l->next, txg_span(txg_buf_data(said), txg_buf_len(said)));
+    txg_buf_clear(said);
+    l->next++;
+    return c->programs[l->next - 1].cases.n > 0;
+}
+
 void txg_listing_hear(struct txg_listing *l)
 {
     static const char listed[] = "listed\n";
@@ -66,7 +109,10 @@ void txg_listing_hear(struct txg_listing *l)
     size_t n = sizeof listed - 1, len;
     txg_child_hear(l->child);
     len = txg_buf_len(said);
-    if (len >= n && memcmp(txg_buf_data(said) + len - n, listed, n) == 0)
+    if (len < n || memcmp(txg_buf_data(said) + len - n, listed, n) != 0)
+        return;
+    l->stays = is_to_stay(l);
+    if (!l->stays)
         txg_child_hush(l->child);
 }
 
@@ -86,8 +132,14 @@ void txg_listing_take(struct txg_listing *l)
 {
     char what[80];
     int status = l->child->status;
+    bool errors = false;
+    if (l->next == l->collection->n_programs) { /* it was read when it had listed */
+        l->stays = false;
+        txg_child_clear(l->child);
+        return;
+    }
     if (l->late)
-        snprintf(what, sizeof what, "no end after %d s", (int)(TXG_LISTING_LIMIT / 1000000));
+        snprintf(what, sizeof what, "no end after %d s", (int)(l->limit / 1000000));
     else if (WIFSIGNALED(status))
         snprintf(what, sizeof what, "signal %d (%s)", WTERMSIG(status),
                  strsignal(WTERMSIG(status)));
@@ -100,10 +152,11 @@ void txg_listing_take(struct txg_listing *l)
     if (l->collection->items[l->collection->programs[l->next].item].harness->persistent) {
         txg_buf_release(&l->text); /* what it wrote to stdout is no listing */
         txg_buf_append(&l->text, txg_buf_data(&l->child->said), txg_buf_len(&l->child->said));
+        errors = read_said(l);
     }
-    if (what[0])
+    if (what[0] && !errors)
         complain(l, what);
-    else
+    else if (!what[0])
         txg_collection_take_listing(l->collection, l->next,
                                     txg_span(txg_buf_data(&l->text), txg_buf_len(&l->text)));
     txg_buf_release(&l->text);

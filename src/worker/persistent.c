@@ -20,6 +20,17 @@ size_t txg_talk_fit(const struct txg_runner *r)
     return n;
 }
 
+int txg_talk_greet(struct txg_child *child, const struct txg_suite *suite,
+                   const struct txg_buf *hello)
+{
+    struct txg_buf all = {0};
+    txg_buf_append(&all, suite->source, suite->n_source);
+    txg_buf_append(&all, txg_buf_data(hello), txg_buf_len(hello));
+    int rc = txg_child_say(child, txg_buf_data(&all), txg_buf_len(&all));
+    txg_buf_release(&all);
+    return rc;
+}
+
 static void broken(struct txg_runner *r, const char *text)
 {
     if (!r->broken)
@@ -50,11 +61,24 @@ void txg_talk_begin(struct txg_runner *r, bool fresh)
     if (fresh) {
         r->ahead = false;
         r->broken = NULL;
-        if (txg_child_say(r->child, txg_buf_data(r->hello), txg_buf_len(r->hello)) != 0 &&
-            txg_buf_len(r->hello) > TXG_CHILD_SAY_MAX)
+        const struct txg_suite *suite = &r->collection->suites[r->item->suite];
+        if (txg_talk_greet(r->child, suite, r->hello) != 0 &&
+            suite->n_source + txg_buf_len(r->hello) > TXG_CHILD_SAY_MAX)
             broken(r, "workerinput is larger than 1 MiB, which a harness can't be told");
     }
     send_runs(r);
+}
+
+void txg_talk_adopt(struct txg_runner *r, size_t program, bool ahead)
+{
+    const struct txg_collection *c = r->collection;
+    for (size_t i = c->n_items; i-- > 0 && !r->item;)
+        if (c->items[i].name && c->items[i].program == program)
+            r->item = &c->items[i];
+    r->ahead = ahead;
+    r->term_at = r->kill_at = INT64_MAX;
+    txg_child_clear_output(r->child);
+    r->idle = true;
 }
 
 static enum txg_outcome outcome_of(const char *word)
@@ -132,8 +156,10 @@ static void take_result(struct txg_runner *r, struct txg_span line)
 /* What is of no case must not go unseen: the run fails with it. */
 static void report_fault(struct txg_runner *r, const char *text)
 {
-    const char *nodeid = r->item->nodeid;
-    TXG_AUTOFREE char *program = txg_xstrndup(nodeid, strlen(nodeid) - strlen(r->item->name) - 2);
+    bool suite = r->collection->suites[r->item->suite].command.n > 0; /* then names are nodeids */
+    const char *nodeid = suite ? r->item->harness->name : r->item->nodeid;
+    TXG_AUTOFREE char *program =
+        txg_xstrndup(nodeid, strlen(nodeid) - (suite ? 0 : strlen(r->item->name) + 2));
     txg_reporting_collect_error(r->reporting, program, text);
 }
 
@@ -143,6 +169,9 @@ static void take_line(struct txg_runner *r, struct txg_span line)
     txg_talk_field(&line, &field);
     if (strcmp(txg_buf_cstr(&field), "result") == 0) {
         take_result(r, line);
+    } else if (strcmp(txg_buf_cstr(&field), "warning") == 0) {
+        txg_talk_field(&line, &field);
+        txg_reporting_warning(r->reporting, txg_buf_cstr(&field));
     } else if (strcmp(txg_buf_cstr(&field), "ready") == 0) {
         txg_talk_field(&line, &field);
         if (strcmp(txg_buf_cstr(&field), "1") != 0)

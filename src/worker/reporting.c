@@ -110,6 +110,13 @@ static void fill_points(struct txg_msg_testreport *out, const struct txg_verdict
     }
 }
 
+void txg_reporting_warning(struct txg_reporting *r, const char *text)
+{
+    struct txg_msg msg = {.type = TXG_MSG_WARNING};
+    msg.text.text = txg_span_cstr(text);
+    txg_reporting_send(r, &msg);
+}
+
 void txg_reporting_test(struct txg_reporting *r, const struct txg_reporting_test *test)
 {
     const struct txg_child *child = test->child;

@@ -28,6 +28,9 @@ void txg_reporting_collect_errors(struct txg_reporting *r, const struct txg_coll
 /* A file with which something is wrong that no test can be blamed for: the run fails. */
 void txg_reporting_collect_error(struct txg_reporting *r, const char *nodeid, const char *text);
 
+/* A line for the user, in the run's summary of warnings. */
+void txg_reporting_warning(struct txg_reporting *r, const char *text);
+
 /* Count and digest, with the records in front of them where they are wanted. */
 void txg_reporting_collection(struct txg_reporting *r, const struct txg_collection *c,
                               bool records);

@@ -144,8 +144,7 @@ void txg_runner_start(struct txg_runner *r)
     const struct txg_harness_ops *harness = r->item->harness;
     struct txg_strv argv = {0};
     struct txg_err err;
-    txg_strv_push(&argv, r->item->path);
-    txg_strv_copy(&argv, &suite_of(r)->args);
+    txg_collection_argv(r->collection, r->item, &argv);
     if (harness->cases && harness->cases->prepare)
         harness->cases->prepare(&argv);
     if (harness->cases)
@@ -162,6 +161,7 @@ void txg_runner_start(struct txg_runner *r)
                                         .argv = argv.items,
                                         .cwd = *suite_of(r)->cwd ? suite_of(r)->cwd : NULL,
                                         .merged = harness->cases && !harness->persistent,
+                                        .bare = suite_of(r)->command.n > 0,
                                         .talks = harness->persistent};
     if (harness->cases && !harness->persistent)
         txg_batch_begin(r, r->started);

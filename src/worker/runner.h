@@ -101,6 +101,11 @@ void txg_batch_end(struct txg_runner *r, const struct txg_ending *ending);
 void txg_batch_settle(struct txg_runner *r); /* reports batch[at] as `verdict` says, and goes on */
 void txg_batch_pace(struct txg_runner *r);
 
+/* -1: not all of it fits into the pipe, or nobody reads there. */
+int txg_talk_greet(struct txg_child *child, const struct txg_suite *suite,
+                   const struct txg_buf *hello);
+/* Takes a process that has listed `program`, the last of the collection, and waits for its work. */
+void txg_talk_adopt(struct txg_runner *r, size_t program, bool ahead);
 size_t txg_talk_fit(const struct txg_runner *r);
 void txg_talk_begin(struct txg_runner *r, bool fresh);
 void txg_talk_end(struct txg_runner *r, const struct txg_ending *ending);

@@ -72,11 +72,14 @@ static void collect(struct worker *w, bool records)
 /* Programs are listed between pings, not within one message. */
 static void go_on_collecting(struct worker *w)
 {
-    if (w->progress != LISTING || w->child.pid != 0 || w->shutdown ||
-        txg_listing_start(&w->listing, txg_now()))
+    if (w->progress != LISTING || w->shutdown)
+        return;
+    if (!w->listing.stays && (w->child.pid != 0 || txg_listing_start(&w->listing, txg_now())))
         return;
     txg_collection_finish(&w->collection, &w->env);
     w->progress = COLLECTED;
+    if (w->listing.stays)
+        txg_talk_adopt(&w->runner, w->listing.next - 1, w->listing.ahead);
     txg_reporting_collect_errors(&w->reporting, &w->collection);
     txg_reporting_collection(&w->reporting, &w->collection, w->want_records);
 }
@@ -104,6 +107,35 @@ static void give_back(struct worker *w, const struct txg_msg_indices *wanted)
     free(msg.indices.ranges);
 }
 
+/* A name without a slash becomes the first path in PATH that can be executed; where there is none,
+ * the exec of the first test tells. */
+static void find_program(char **name, const struct txg_strv *env)
+{
+    const char *path = txg_strv_getenv(env, "PATH");
+    if (!path || strchr(*name, '/'))
+        return;
+    for (size_t len; *path; path += len + (path[len] == ':')) {
+        len = strcspn(path, ":");
+        char *found = txg_xasprintf("%.*s/%s", (int)len, path, *name);
+        if (access(found, X_OK) == 0) {
+            free(*name);
+            *name = found;
+            return;
+        }
+        free(found);
+    }
+}
+
+static int take_suite(struct worker *w, const struct txg_msg_suite *msg, struct txg_err *err)
+{
+    if (txg_collection_add_suite(&w->collection, msg, err) != 0)
+        return -1;
+    struct txg_strv *command = &w->collection.suites[w->collection.n_suites - 1].command;
+    if (command->n > 0)
+        find_program(&command->items[0], &w->env);
+    return 0;
+}
+
 static int take_message(struct worker *w, const struct txg_msg *msg, struct txg_err *err)
 {
     switch (msg->type) {
@@ -113,7 +145,7 @@ static int take_message(struct worker *w, const struct txg_msg *msg, struct txg_
         take_workerinput(w, &msg->workerinput);
         return 0;
     case TXG_MSG_SUITE:
-        return txg_collection_add_suite(&w->collection, &msg->suite, err);
+        return take_suite(w, &msg->suite, err);
     case TXG_MSG_FILES:
         return txg_collection_add_files(&w->collection, &msg->files, err);
     case TXG_MSG_COLLECT:
@@ -320,25 +352,6 @@ static int run(struct worker *w)
     }
 }
 
-/* A name without a slash becomes the first path in PATH that can be executed; where there is none,
- * the exec of the first test tells. */
-static void find_program(char **name, const struct txg_strv *env)
-{
-    const char *path = txg_strv_getenv(env, "PATH");
-    if (!path || strchr(*name, '/'))
-        return;
-    for (size_t len; *path; path += len + (path[len] == ':')) {
-        len = strcspn(path, ":");
-        char *found = txg_xasprintf("%.*s/%s", (int)len, path, *name);
-        if (access(found, X_OK) == 0) {
-            free(*name);
-            *name = found;
-            return;
-        }
-        free(found);
-    }
-}
-
 int txg_worker_main(const struct txg_worker_config *config)
 {
     struct worker w = {.env = *config->env};
@@ -356,8 +369,11 @@ int txg_worker_main(const struct txg_worker_config *config)
     w.child.fds[0] = w.child.fds[1] = w.child.commands = w.child.results = -1;
     txg_link_init(&w.link, config->fd, config->fd);
     w.reporting = (struct txg_reporting){.mux = &w.link.mux, .channel = config->channel};
-    w.listing = (struct txg_listing){
-        .child = &w.child, .collection = &w.collection, .env = &w.env, .hello = &w.hello};
+    w.listing = (struct txg_listing){.child = &w.child,
+                                     .collection = &w.collection,
+                                     .env = &w.env,
+                                     .hello = &w.hello,
+                                     .reporting = &w.reporting};
     w.runner = (struct txg_runner){.child = &w.child,
                                    .collection = &w.collection,
                                    .reporting = &w.reporting,

@@ -440,7 +440,7 @@ static void messages(void)
                                   .cwd = TXG_SPAN("w")};
     CU_ASSERT_EQUAL(txg_collection_add_suite(&c, &suite, &err), -1);
     CU_ASSERT_STRING_EQUAL(err.text, "suite 0: unknown harness 'tpa': known are auto, exec, tap, "
-                                     "gtest, glib, cunit, txgate; did you mean tap?");
+                                     "gtest, glib, cunit, txgate, pytest; did you mean tap?");
     CU_ASSERT_EQUAL(err.code, TXG_E_USAGE);
     suite.harness = TXG_SPAN("");
     CU_ASSERT_EQUAL(txg_collection_add_suite(&c, &suite, &err), -1);
@@ -496,6 +496,61 @@ static void messages(void)
     txg_collection_release(&c);
 }
 
+/* A suite with a command: what is there is an argument, what is not is an error. */
+static void a_suite_of_one_command(void)
+{
+    struct tree t;
+    struct txg_collection c = {0};
+    struct txg_err err;
+    struct txg_span command[] = {TXG_SPAN("/bin/sh"), TXG_SPAN("-c")}, args[] = {TXG_SPAN("-q")};
+    struct txg_span paths[] = {TXG_SPAN("test_a.py::test_x[1::2]"), TXG_SPAN("{arch}"),
+                               TXG_SPAN("test_*.py"), TXG_SPAN("gone.py::test_x"), TXG_SPAN("")};
+    struct txg_msg_suite suite = {.harness = TXG_SPAN("pytest"),
+
+                                  .args = args,
+                                  .n_args = 1,
+                                  .command = command,
+                                  .n_command = 2,
+                                  .source = TXG_SPAN("so\0urce")};
+    tree_init(&t);
+    suite.root = txg_span_cstr(t.path);
+    struct txg_msg_files files = {.paths = paths, .n_paths = 5};
+    const struct txg_collect_names arm = {.arch = "arm"};
+    tree_add(&t, "test_a.py", 0644, "");
+    tree_add(&t, "test_b.py", 0644, "");
+    tree_add(&t, "arm/", 0755, "");
+    CU_ASSERT_EQUAL_FATAL(txg_collection_add_suite(&c, &suite, &err), 0);
+    CU_ASSERT_EQUAL(c.suites[0].n_source, 7);
+    CU_ASSERT_EQUAL_FATAL(txg_collection_add_files(&c, &files, &err), 0);
+    txg_collection_run(&c, &arm, t.path);
+    CU_ASSERT_EQUAL_FATAL(c.n_programs, 1);
+    CU_ASSERT_EQUAL(c.n_errors, 2);
+    struct txg_strv argv = {0};
+    struct txg_buf all = {0};
+    txg_collection_argv(&c, &c.items[0], &argv);
+    for (size_t i = 0; i < argv.n; i++)
+        txg_buf_printf(&all, "%s ",
+                       txg_has_prefix(argv.items[i], t.path) ? argv.items[i] + strlen(t.path)
+                                                             : argv.items[i]);
+    CU_ASSERT_STRING_EQUAL(txg_buf_cstr(&all),
+                           "/bin/sh -c -q /test_a.py::test_x[1::2] /arm /test_a.py /test_b.py ");
+    txg_collection_take_listing(&c, 0, TXG_SPAN("case\ttest_a.py::test_x\nlisted\n"));
+    txg_collection_finish(&c, &(struct txg_strv){0});
+    CU_ASSERT_EQUAL_FATAL(c.n_items, 1);
+    CU_ASSERT_STRING_EQUAL(c.items[0].nodeid, "test_a.py::test_x");
+    txg_strv_release(&argv);
+    txg_buf_release(&all);
+    txg_collection_release(&c);
+
+    suite.n_command = 0;
+    CU_ASSERT_EQUAL(txg_collection_add_suite(&c, &suite, &err), -1);
+    suite.n_command = 2;
+    suite.harness = TXG_SPAN("txgate");
+    CU_ASSERT_EQUAL(txg_collection_add_suite(&c, &suite, &err), -1);
+    CU_ASSERT_STRING_EQUAL(err.text, "suite 0: a command goes with the harness pytest only");
+    tree_release(&t);
+}
+
 /* Directories nested too deep, and ones that may not be read, are told, not passed over. */
 static void faults_of_directories(void)
 {
@@ -541,6 +596,7 @@ int main(int argc, char **argv)
         {"no cases", no_cases},
         {"digest", digest},
         {"messages", messages},
+        {"a suite of one command", a_suite_of_one_command},
         {"faults of directories", faults_of_directories},
         {0},
     };

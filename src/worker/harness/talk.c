@@ -68,3 +68,5 @@ static const struct txg_cases_ops cases = {.list = list, .read_list = txg_talk_r
 
 const struct txg_harness_ops txg_harness_talk = {
     .name = "txgate", .cases = &cases, .persistent = true};
+const struct txg_harness_ops txg_harness_pytest = {
+    .name = "pytest", .cases = &cases, .persistent = true};
