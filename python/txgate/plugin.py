@@ -39,14 +39,16 @@ PRELUDE = '''
         def __getattr__(self, name):
             return getattr(self._channel, name)
     def _txgate_prepare():
-        import sys, types
+        import importlib.util, sys, types
         try:
-            import txgate.plugin
-            return
+            if importlib.util.find_spec("txgate.plugin"):
+                return
         except ImportError:
             pass
         import pytest
-        package, plugin = types.ModuleType("txgate"), types.ModuleType("txgate.plugin")
+        package = types.ModuleType("txgate")
+        plugin = types.ModuleType("txgate.plugin", "PYTEST_DONT_REWRITE: it is there already")
+        @pytest.hookimpl(tryfirst=True)
         def pytest_configure(config):
             config.slaveinput = config.workerinput
         @pytest.fixture(scope="session")
