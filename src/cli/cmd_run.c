@@ -8,15 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "src/base/str.h"
 #include "src/cli/options.h"
 #include "src/cli/plan.h"
+#include "src/cli/record.h"
 #include "src/cli/run.h"
 #include "src/cli/sink.h"
 
-enum { TERMINAL, JUNIT, JSONL, REPORTERS };
+enum { TERMINAL, JUNIT, JSONL, RECORD, REPORTERS };
 
 struct outputs {
     struct txg_reporter *reporters[REPORTERS];
@@ -150,9 +152,16 @@ static int run_plan(const struct txg_options *o, const struct txg_plan *plan)
         return TXG_EXIT_USAGE;
     }
     open_terminal(o, &out);
+    out.reporters[out.n++] = txg_record_new(plan);
     int exit_code = txg_run(
         &(struct txg_run_config){.plan = plan, .reporters = out.reporters, .n_reporters = out.n});
-    return close_outputs(&out, exit_code);
+    exit_code = close_outputs(&out, exit_code);
+    /* the next run goes without; this one was what it was */
+    if (txg_state_save(plan->state, time(NULL), &err) != 0) {
+        txg_err_wrap(&err, "times and failures are not kept");
+        complain("run", &err, 0);
+    }
+    return exit_code;
 }
 
 static void print_help(void)
@@ -183,6 +192,8 @@ int txg_cmd_run(int argc, char **argv)
     } else if (txg_plan_make(&o, &plan, &err) != 0) {
         exit_code = complain("run", &err, TXG_EXIT_USAGE);
     } else {
+        if (plan.state_warning.code)
+            complain("run", &plan.state_warning, 0);
         exit_code = run_plan(&o, &plan);
         txg_plan_release(&plan);
     }

@@ -68,9 +68,9 @@ static const struct definition {
     {OPT_NUMPROCESSES, ALL, 'n', "numprocesses", "N|auto",
      "N local gateways: stands for N*popen and replaces --tx"},
     {OPT_DIST, TXG_FOR_RUN, 0, "dist", "MODE",
-     "each: all tests on every gateway; load (default), worksteal: each test on one\n"
+     "each: all tests on every gateway; load, worksteal, duration: each test on one\n"
      "of them; loadscope, loadfile, loadgroup: the same, what belongs together\n"
-     "stays together"},
+     "stays together. The default is duration where earlier runs left times, else load"},
     {OPT_D, TXG_FOR_RUN, 'd', NULL, NULL, "the same as --dist load"},
     {OPT_CONFIG, ALL, 'c', "config", "FILE",
      "instead of the txgate.yaml found from this directory upward"},
@@ -199,14 +199,6 @@ static int take_word(const struct definition *d, const char *value, const char *
     return -1;
 }
 
-static int take_dist(const struct definition *d, const char *value, struct txg_options *o,
-                     struct txg_err *err)
-{
-    if (strcmp(value, "duration") == 0)
-        return txg_err_set(err, TXG_E_USAGE, "--dist duration is not built yet: use worksteal");
-    return take_word(d, value, txg_dist_names, &o->dist, err);
-}
-
 static int apply(const struct definition *d, const char *value, struct txg_options *o,
                  struct txg_err *err)
 {
@@ -227,7 +219,7 @@ static int apply(const struct definition *d, const char *value, struct txg_optio
         o->numprocesses = value;
         return 0;
     case OPT_DIST:
-        return take_dist(d, value, o, err);
+        return take_word(d, value, txg_dist_names, &o->dist, err);
     case OPT_D:
         o->dist = TXG_DIST_LOAD;
         return 0;

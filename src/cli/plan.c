@@ -67,18 +67,16 @@ static int make_testrunuid(const char *given, char **out, struct txg_err *err)
     return 0;
 }
 
-static int choose_dist(const struct txg_options *o, const struct txg_config *config,
-                       enum txg_dist *out, struct txg_err *err)
+static enum txg_dist choose_dist(const struct txg_options *o, const struct txg_plan *p)
 {
+    size_t n_times;
     int dist = o->dist;
-    if (dist < 0 && config->dist) {
-        dist = txg_dist_parse(config->dist);
-        if (dist < 0)
-            return txg_err_set(err, TXG_E_USAGE, "%s: dist: %s is not built yet: use worksteal",
-                               config->path, config->dist);
-    }
-    *out = dist < 0 ? TXG_DIST_LOAD : (enum txg_dist)dist;
-    return 0;
+    if (dist < 0 && p->config.dist)
+        dist = txg_dist_parse(p->config.dist);
+    if (dist >= 0)
+        return (enum txg_dist)dist;
+    txg_state_times(p->state, &n_times);
+    return n_times ? TXG_DIST_DURATION : TXG_DIST_LOAD;
 }
 
 static void choose_limits(const struct txg_options *o, struct txg_plan *p)
@@ -204,8 +202,11 @@ static void fit_suites(struct txg_plan *p)
 
 static int fill(const struct txg_options *o, struct txg_plan *p, struct txg_err *err)
 {
-    if (fill_gateways(o, p, err) != 0 || choose_dist(o, &p->config, &p->dist, err) != 0 ||
-        check_retries(p, err) != 0)
+    if (fill_gateways(o, p, err) != 0)
+        return -1;
+    p->state = txg_state_load(p->config.root, &p->state_warning);
+    p->dist = choose_dist(o, p);
+    if (check_retries(p, err) != 0)
         return -1;
     if (txg_suites_select(o, &p->config, p->start, &p->suites, err) != 0)
         return -1;
@@ -245,6 +246,7 @@ int txg_plan_make_gateways(const struct txg_options *o, struct txg_plan *out, st
 void txg_plan_release(struct txg_plan *p)
 {
     txg_select_free(p->select);
+    txg_state_free(p->state);
     txg_suites_release(&p->suites);
     txg_gateway_list_release(&p->gateways);
     txg_config_release(&p->config);

@@ -9,6 +9,7 @@
 #include "specs/fleet.h"
 #include "src/cli/options.h"
 #include "src/cli/suites.h"
+#include "src/state/state.h"
 
 struct txg_plan {
     struct txg_config config;
@@ -29,6 +30,8 @@ struct txg_plan {
     size_t maxschedchunk;
     bool require_all;
     bool strict_collection;
+    struct txg_state *state; /* owned: what earlier runs left; NULL without what is to be run */
+    struct txg_err state_warning;
     struct txg_select *select; /* owned; NULL: every test */
     const char *keyword;       /* the same as pytest is told it, and its -m; borrowed or NULL */
     const char *marks;

@@ -223,6 +223,14 @@ static struct txg_session *new_session(const struct txg_run_config *config, int6
         .strict_collection = plan->strict_collection,
         .select = plan->select,
     };
+    size_t n;
+    const struct txg_state_time *known = txg_state_times(plan->state, &n);
+    struct txg_session_time *times = txg_xcalloc(n, sizeof *times);
+    for (size_t i = 0; i < n; i++)
+        times[i] =
+            (struct txg_session_time){known[i].nodeid, known[i].arch, known[i].label, known[i].us};
+    c.times = times;
+    c.n_times = n;
     struct txg_session *session = txg_session_new(&c, now);
     free(gateways);
     free(suites);

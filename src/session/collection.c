@@ -84,6 +84,11 @@ static size_t *slot_of(const struct txg_catalog *c, struct txg_span nodeid)
     }
 }
 
+size_t txg_catalog_number(const struct txg_catalog *c, struct txg_span nodeid)
+{
+    return c->n_slots ? *slot_of(c, nodeid) - 1 : SIZE_MAX;
+}
+
 static void make_room(struct txg_catalog *c, size_t more)
 {
     if (c->n_slots >= 2 * (c->n_tests + more) && c->n_slots)

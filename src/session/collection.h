@@ -48,6 +48,8 @@ struct txg_tests *txg_catalog_find(const struct txg_catalog *c, size_t count, ui
 /* Takes a complete collection and numbers its tests. -1: a nodeid stands in it twice; it is freed,
  * and nothing is changed. */
 int txg_catalog_add(struct txg_catalog *c, struct txg_tests *tests, struct txg_err *err);
+/* SIZE_MAX: no collection holds it. */
+size_t txg_catalog_number(const struct txg_catalog *c, struct txg_span nodeid);
 struct txg_span txg_catalog_nodeid(const struct txg_catalog *c, size_t number);
 size_t txg_catalog_suite(const struct txg_catalog *c, size_t number);
 void txg_catalog_release(struct txg_catalog *c);

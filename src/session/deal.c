@@ -153,6 +153,8 @@ static void send_held(struct txg_deal *d, struct txg_node *node, size_t n)
     if (n == 0)
         return;
     node->retired = false;
+    if (txg_held_count(&node->held) == n)
+        node->sent_at = d->session->now;
     send_indices(d, node, TXG_MSG_RUNTESTS, node->held.items + node->held.tail - n, n);
 }
 
@@ -219,6 +221,56 @@ void txg_deal_send_rest(struct txg_deal *d, struct txg_node *node)
         sent++;
     }
     send_held(d, node, sent);
+}
+
+struct key { /* what the queue is sorted by */
+    int64_t us;
+    size_t place, number;
+};
+
+static int by_length(const void *a, const void *b)
+{
+    const struct key *x = a, *y = b;
+    if (x->us != y->us)
+        return x->us > y->us ? -1 : 1;
+    return x->place < y->place ? -1 : x->place > y->place;
+}
+
+void txg_deal_sort_longest(struct txg_deal *d)
+{
+    struct txg_session *s = d->session;
+    struct txg_pending *p = &d->pending;
+    size_t n = txg_pending_count(p);
+    const char **archs = txg_xcalloc(s->config.n_gateways, sizeof *archs);
+    for (size_t i = 0; i < s->n_nodes; i++)
+        if (s->nodes[i]->arch)
+            archs[s->nodes[i]->origin] = s->nodes[i]->arch;
+    txg_expect_init(&d->expect, &s->config, &s->catalog, archs);
+    free(archs);
+    struct key *keys = txg_xcalloc(n, sizeof *keys);
+    for (size_t i = 0; i < n; i++)
+        keys[i] =
+            (struct key){txg_deal_longest(d, p->items[p->head + i]), i, p->items[p->head + i]};
+    if (n)
+        qsort(keys, n, sizeof *keys, by_length);
+    for (size_t i = 0; i < n; i++)
+        p->items[p->head + i] = keys[i].number;
+    free(keys);
+}
+
+int64_t txg_deal_expected(const struct txg_deal *d, const struct txg_node *node, size_t number)
+{
+    return txg_expect_get(&d->expect, node->origin, number);
+}
+
+int64_t txg_deal_longest(const struct txg_deal *d, size_t number)
+{
+    return txg_expect_longest(&d->expect, number);
+}
+
+int64_t txg_deal_now(const struct txg_deal *d)
+{
+    return d->session->now;
 }
 
 void txg_deal_retire(struct txg_deal *d, struct txg_node *node)

@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#define ARCH_MAX 64 /* bytes of an architecture's name that count */
+
 static void take_collectionfinish(struct txg_session *s, struct txg_node *node,
                                   const struct txg_msg_collectionfinish *msg)
 {
@@ -82,6 +84,12 @@ static void take_logstart(struct txg_session *s, struct txg_node *node,
         return;
     }
     node->running = node->worked = true;
+    node->started_at = s->now;
+    if (node->sent_at) {
+        int64_t took = s->now - node->sent_at, known = node->round_trip;
+        node->round_trip = known == 0 || took < known ? took : (3 * known + took) / 4;
+        node->sent_at = 0;
+    }
     s->stillborn[node->origin] = 0;
     txg_session_report_test(s, TXG_EVENT_TEST_START, node,
                             txg_session_number(s, node, h->items[h->head]));
@@ -104,6 +112,23 @@ static void take_output(struct txg_session *s, struct txg_node *node,
     e->output.stream = (int)msg->stream;
     e->output.tail = msg->tail;
     e->output.data = msg->data;
+}
+
+#define PACE_MAX INT64_C(100000) /* a hundred times as long as expected */
+
+/* How slow the gateway is, beside what its class is known for. */
+static void learn_pace(struct txg_session *s, struct txg_node *node, size_t index, int64_t duration)
+{
+    if (s->progress != TXG_DEALING || s->config.dist != TXG_DIST_DURATION)
+        return;
+    int64_t us = txg_deal_expected(&s->deal, node, txg_session_number(s, node, index));
+    if (us < 0)
+        us = s->deal.mean;
+    if (us < 1000) /* what is so short says little */
+        return;
+    int64_t pace =
+        duration / us >= PACE_MAX / TXG_PACE_EVEN ? PACE_MAX : duration * TXG_PACE_EVEN / us;
+    node->pace = (3 * (node->pace ? node->pace : TXG_PACE_EVEN) + pace) / 4 + 1;
 }
 
 static void take_testreport(struct txg_session *s, struct txg_node *node,
@@ -140,6 +165,7 @@ static void take_testreport(struct txg_session *s, struct txg_node *node,
     };
     if (result.start < 0)
         result.start = 0;
+    learn_pace(s, node, (size_t)msg->index, msg->duration);
     if (!txg_session_retry(s, node, (size_t)msg->index, &result))
         txg_session_settle(s, node, txg_session_number(s, node, (size_t)msg->index), &result);
     if (s->progress == TXG_DEALING)
@@ -176,6 +202,9 @@ void txg_session_take_message(struct txg_session *s, struct txg_node *node,
         if (node->state != TXG_NODE_STARTING)
             break;
         node->state = TXG_NODE_READY;
+        node->arch = txg_xstrndup(msg->workerready.arch.data, msg->workerready.arch.len < ARCH_MAX
+                                                                  ? msg->workerready.arch.len
+                                                                  : ARCH_MAX);
         e = txg_session_report(s, TXG_EVENT_GATEWAY_READY, node);
         e->ready.arch = msg->workerready.arch;
         e->ready.version = msg->workerready.version;

@@ -27,6 +27,8 @@ enum txg_wait { /* what a gateway must do next, by itself and soon */
                 TXG_WAIT_END     /* after shutdown */
 };
 
+#define TXG_PACE_EVEN 1000
+
 struct txg_held { /* indices of its own collection, first sent first */
     size_t *items;
     size_t head, tail, cap;
@@ -41,14 +43,19 @@ struct txg_node {
     const struct txg_tests *tests; /* its collection, once complete */
     bool asked;                    /* sendcollection was sent */
     struct txg_held held;
-    bool running;    /* held's front has sent logstart */
-    unsigned steals; /* that were sent and are not answered */
-    int64_t seq;     /* of its last message that carried one */
-    bool worked;     /* it has started a test */
-    bool retired;    /* nothing is left for it, unless another dies */
-    bool shutting;   /* shutdown was sent */
-    bool finished;   /* workerfinished came */
-    bool closing;    /* CLOSE was asked for */
+    char *arch;         /* its worker's, or NULL */
+    int64_t sent_at;    /* when it was sent a test and held none; 0: it has started that one */
+    int64_t round_trip; /* microseconds, between that and the test's start; 0: not known */
+    int64_t started_at; /* while it runs a test */
+    int64_t pace;       /* time its tests take per time expected, of TXG_PACE_EVEN; 0: not known */
+    bool running;       /* held's front has sent logstart */
+    unsigned steals;    /* that were sent and are not answered */
+    int64_t seq;        /* of its last message that carried one */
+    bool worked;        /* it has started a test */
+    bool retired;       /* nothing is left for it, unless another dies */
+    bool shutting;      /* shutdown was sent */
+    bool finished;      /* workerfinished came */
+    bool closing;       /* CLOSE was asked for */
     enum txg_wait waits;
     int64_t silent_at; /* when what it is waited for must have come; INT64_MAX: no such time */
 };

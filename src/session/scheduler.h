@@ -5,6 +5,7 @@
 #ifndef TXG_SESSION_SCHEDULER_H
 #define TXG_SESSION_SCHEDULER_H
 
+#include "src/session/expect.h"
 #include "src/session/node.h"
 
 struct txg_deal; /* what the session offers to a scheduler */
@@ -33,6 +34,7 @@ extern const struct txg_scheduler_ops txg_scheduler_loadscope;
 extern const struct txg_scheduler_ops txg_scheduler_loadfile;
 extern const struct txg_scheduler_ops txg_scheduler_loadgroup;
 extern const struct txg_scheduler_ops txg_scheduler_worksteal;
+extern const struct txg_scheduler_ops txg_scheduler_duration;
 
 /* Numbers of tests that nobody was dealt yet, first to be dealt first. Zero-filled: empty. */
 struct txg_pending {
@@ -44,10 +46,13 @@ struct txg_deal {
     struct txg_pending pending; /* not used by `each`, where each lane has its own rest */
     size_t maxschedchunk;       /* SIZE_MAX: no cap */
     bool keep_order;
-    bool retries;            /* tests that fail may be sent again */
-    size_t *units;           /* [number]: what is dealt in one go; made and used by scope.c */
-    struct txg_node *victim; /* steal.c: who was asked and has not answered, or NULL */
-    struct txg_node **nodes; /* every node ever, borrowed */
+    bool retries;             /* tests that fail may be sent again */
+    size_t *units;            /* [number]: what is dealt in one go; made and used by scope.c */
+    struct txg_expect expect; /* duration.c; made by txg_deal_sort_longest */
+    int64_t mean;             /* duration.c: of the tests that have ended; 0: none */
+    int64_t left;             /* duration.c: about what is pending, microseconds */
+    struct txg_node *victim;  /* steal.c, duration.c: who was asked and has not answered, or NULL */
+    struct txg_node **nodes;  /* every node ever, borrowed */
     size_t n_nodes;
     struct txg_session *session;
 };
@@ -83,6 +88,15 @@ size_t txg_deal_number(const struct txg_deal *d, const struct txg_node *node, si
 /* Of a test: its nodeid, and its suite's group, or its own where pytest gave it one; else empty. */
 struct txg_span txg_deal_nodeid(const struct txg_deal *d, size_t number);
 struct txg_span txg_deal_group(const struct txg_deal *d, size_t number);
+
+/* What is pending, the longest first; of equals as they stand. */
+void txg_deal_sort_longest(struct txg_deal *d);
+
+/* Microseconds that the test is expected to take there; on the slowest; -1: nothing is known. */
+int64_t txg_deal_expected(const struct txg_deal *d, const struct txg_node *node, size_t number);
+int64_t txg_deal_longest(const struct txg_deal *d, size_t number);
+
+int64_t txg_deal_now(const struct txg_deal *d);
 
 /* Is anything pending that the node may run? */
 bool txg_deal_has_work(const struct txg_deal *d, const struct txg_node *node);

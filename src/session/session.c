@@ -10,7 +10,7 @@
 #include "src/session/core.h"
 
 const char *const txg_dist_names[] = {"each",      "load",      "loadscope", "loadfile",
-                                      "loadgroup", "worksteal", NULL};
+                                      "loadgroup", "worksteal", "duration",  NULL};
 
 static const struct txg_scheduler_ops *const schedulers[] = {
     [TXG_DIST_EACH] = &txg_scheduler_each,
@@ -19,6 +19,7 @@ static const struct txg_scheduler_ops *const schedulers[] = {
     [TXG_DIST_LOADFILE] = &txg_scheduler_loadfile,
     [TXG_DIST_LOADGROUP] = &txg_scheduler_loadgroup,
     [TXG_DIST_WORKSTEAL] = &txg_scheduler_worksteal,
+    [TXG_DIST_DURATION] = &txg_scheduler_duration,
 };
 
 const char *txg_dist_name(enum txg_dist dist)
@@ -160,12 +161,14 @@ void txg_session_free(struct txg_session *s)
     for (size_t i = 0; i < s->n_nodes; i++) {
         txg_tests_free(s->nodes[i]->incoming);
         free(s->nodes[i]->held.items);
+        free(s->nodes[i]->arch);
         free(s->nodes[i]->id);
         free(s->nodes[i]);
     }
     txg_catalog_release(&s->catalog);
     free(s->deal.pending.items);
     free(s->deal.units);
+    txg_expect_release(&s->deal.expect);
     free(s->nodes);
     free(s->gateways);
     free(s->suites);

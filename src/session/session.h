@@ -28,7 +28,8 @@ enum txg_dist {
     TXG_DIST_LOADSCOPE,
     TXG_DIST_LOADFILE,
     TXG_DIST_LOADGROUP,
-    TXG_DIST_WORKSTEAL
+    TXG_DIST_WORKSTEAL,
+    TXG_DIST_DURATION
 };
 
 /* "each", "load", ...; and back: -1 for a word that is no mode. */
@@ -52,6 +53,12 @@ struct txg_session_suite {
     bool drop_all;            /* as -m says */
 };
 
+struct txg_session_time { /* of an earlier run */
+    struct txg_span nodeid;
+    const char *arch, *label; /* of the gateway: its worker's, its first one; "": none */
+    int64_t us;
+};
+
 /* The arrays are copied by txg_session_new, the strings in them borrowed: they outlive the session.
  */
 struct txg_session_config {
@@ -72,8 +79,10 @@ struct txg_session_config {
     bool retry_other; /* each time on a gateway's place where it has not failed; not `each` */
     bool require_all; /* --require-gateways all: one that can't start ends the run */
     bool collect_only;
-    const struct txg_select *select; /* -k; borrowed; NULL: every test */
-    bool strict_collection;          /* other than `each`: different collections end the run */
+    const struct txg_select *select;      /* -k; borrowed; NULL: every test */
+    const struct txg_session_time *times; /* `duration`; borrowed, of any order */
+    size_t n_times;
+    bool strict_collection; /* other than `each`: different collections end the run */
 };
 
 struct txg_session;

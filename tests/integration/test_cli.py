@@ -164,7 +164,6 @@ def test_exitfirst_stops(txgate, tmp_path):
 USAGE = [
     (["run", "--dits", "each", "t"], "did you mean '--dist'?"),
     (["run", "--dist", "eech", "t"], "did you mean 'each'?"),
-    (["run", "--dist", "duration", "t"], "not built yet"),
     (["run", "--tb=lnie", "t"], "did you mean 'line'?"),
     (["run", "--maxfail", "x", "t"], "--maxfail x: expected a whole number"),
     (["run", "--timeout", "5 parsecs", "t"], "expected a time"),

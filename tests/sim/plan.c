@@ -98,6 +98,26 @@ static void draw_tests(struct sim_plan *p, struct sim_rng *r)
     }
 }
 
+/* Earlier runs know most tests, some or none, and not on every board; tests change, too. */
+static void draw_times(struct sim_plan *p, struct sim_rng *r)
+{
+    static const unsigned shares[] = {0, 30, 95};
+    unsigned known = shares[sim_below(r, 3)];
+    p->times = txg_xcalloc(p->n_tests, sizeof *p->times);
+    for (size_t i = 0; i < p->n_tests; i++) {
+        const struct sim_test *t = &p->tests[i];
+        if (!sim_chance(r, known))
+            continue;
+        p->times[p->config.n_times++] = (struct txg_session_time){
+            .nodeid = txg_span(t->nodeid, t->len),
+            .arch = sim_chance(r, 90) ? "" : "other",
+            .label = sim_chance(r, 50) ? "" : "can",
+            .us = sim_chance(r, 90) ? t->duration : draw_duration(r),
+        };
+    }
+    p->config.times = p->times;
+}
+
 static void draw_labels(struct sim_plan *p, struct sim_rng *r)
 {
     static const char *const labels[] = {"can", "imx6"};
@@ -227,6 +247,7 @@ void sim_plan_init(struct sim_plan *p, uint64_t seed, int dist)
     draw_tests(p, &r);
     draw_selection(p, &r);
     draw_boards(p, &r);
+    draw_times(p, &r);
     draw_collections(p, &r);
     draw_faults(p, &r);
 }
@@ -236,6 +257,7 @@ void sim_plan_release(struct sim_plan *p)
     for (size_t b = 0; b < p->n_boards; b++)
         free(p->boards[b].tests);
     txg_select_free(p->select);
+    free(p->times);
     free(p->tests);
 }
 

@@ -88,9 +88,10 @@ struct sim_plan {
     size_t n_tests;
     struct sim_fault faults[SIM_FAULTS];
     size_t n_faults;
-    struct txg_select *select; /* owned; config's */
-    bool together;             /* nothing but a loss tears a unit apart */
-    bool changes;              /* some collect other tests when started again */
+    struct txg_session_time *times; /* of some tests; owned */
+    struct txg_select *select;      /* owned; config's */
+    bool together;                  /* nothing but a loss tears a unit apart */
+    bool changes;                   /* some collect other tests when started again */
 };
 
 /* `dist` < 0: drawn too. */

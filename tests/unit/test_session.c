@@ -507,6 +507,60 @@ static void interrupted_once_and_twice(void)
     drive_release(&d);
 }
 
+static void the_longest_are_dealt_first(void)
+{
+    static const struct txg_session_time times[] = {{{"a", 1}, "", "", 3000000},
+                                                    {{"b", 1}, "", "", 9000000},
+                                                    {{"c", 1}, "", "", 1000000},
+                                                    {{"d", 1}, "", "", 2000000},
+                                                    {{"e", 1}, "other", "", 900000}};
+    struct drive d;
+    struct txg_session_config config = drive_config(TXG_DIST_DURATION, 2);
+    config.times = times;
+    config.n_times = 5;
+    drive_begin(&d, &config);
+    drive_collect(&d, 0, "abcdef"); /* nobody knows f: 3.2 s, the mean */
+    drive_collect(&d, 1, "abcdef");
+    expect(&d, "gw0 sendcollection; collected gw0 6; collected gw1 6; "
+               "scheduling DurationScheduling 6; gw0 runtests 1; gw1 runtests 5");
+    d.now += 1000; /* a near gateway gets nothing beside a long test */
+    drive_start(&d, 0, 1);
+    drive_start(&d, 1, 5);
+    expect(&d, "start gw0 b; start gw1 f");
+    d.now += 2000000;
+    drive_report(&d, 1, 5, TXG_PASSED);
+    expect(&d, "gw1 f passed; gw1 runtests 0");
+    drive_release(&d);
+}
+
+static void a_slow_gateway_keeps_nothing(void)
+{
+    static const struct txg_session_time times[] = {{{"a", 1}, "", "", 2000000},
+                                                    {{"b", 1}, "", "", 2000000},
+                                                    {{"c", 1}, "", "", 2000000},
+                                                    {{"d", 1}, "", "", 2000000}};
+    struct drive d;
+    struct txg_session_config config = drive_config(TXG_DIST_DURATION, 2);
+    config.times = times;
+    config.n_times = 4;
+    drive_begin(&d, &config);
+    drive_collect(&d, 0, "abcd");
+    drive_collect(&d, 1, "abcd");
+    drive_take(&d);
+    d.now += 3000000; /* far: the rest is dealt ahead */
+    drive_start(&d, 0, 0);
+    drive_start(&d, 1, 1);
+    d.now += 2000000;
+    drive_report(&d, 0, 0, TXG_PASSED);
+    expect(&d, "start gw0 a; start gw1 b; gw0 a passed; gw0 runtests 2+2");
+    d.now += 2000000;
+    drive_report(&d, 1, 1, TXG_PASSED);
+    expect(&d, "gw1 b passed; gw0 steal 3");
+    drive_unscheduled(&d, 0, 3, 1);
+    expect(&d, "gw1 runtests 3");
+    drive_release(&d);
+}
+
 static void a_failure_is_tried_again(void)
 {
     struct drive d;
@@ -712,6 +766,8 @@ int main(int argc, char **argv)
         {"a gateway that cannot start", a_gateway_that_cannot_start},
         {"maxfail takes back what waits", maxfail_takes_back_what_waits},
         {"interrupted once and twice", interrupted_once_and_twice},
+        {"the longest are dealt first", the_longest_are_dealt_first},
+        {"a slow gateway keeps nothing", a_slow_gateway_keeps_nothing},
         {"a failure is tried again", a_failure_is_tried_again},
         {"another gateway tries", another_gateway_tries},
         {"the last try counts", the_last_try_counts},

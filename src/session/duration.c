@@ -1,0 +1,219 @@
+#include "config.h"
+
+#include "src/session/scheduler.h"
+
+#include <stdlib.h>
+
+/*
+ * Longest first. A gateway is dealt little ahead of what it runs: as much as it does in two round
+ * trips, and while much is left a share of that, so that a worker may run several cases in one
+ * process. Who runs dry when nothing is pending gets half of what the busiest has not started.
+ */
+
+#define SLACK INT64_C(2000)    /* microseconds, beside two round trips */
+#define BATCH INT64_C(1000000) /* dealt ahead at most for the sake of batches */
+#define GUESS INT64_C(1000)    /* of a test where nothing is known, until one has ended */
+#define SHARE 8                /* of what is left, per gateway, is dealt ahead */
+#define IDLE  50               /* a round trip of this part of a test is not worth a second one */
+
+static bool is_up(const struct txg_node *node)
+{
+    return txg_deal_is_live(node) && !node->shutting;
+}
+
+static int64_t expected(const struct txg_deal *d, const struct txg_node *node, size_t number)
+{
+    int64_t us = txg_deal_expected(d, node, number);
+    us = us < 0 ? d->mean ? d->mean : GUESS : us;
+    return node->pace ? us * node->pace / TXG_PACE_EVEN : us;
+}
+
+/* The same wherever it will run. */
+static int64_t somewhere(const struct txg_deal *d, size_t number)
+{
+    int64_t us = txg_deal_longest(d, number);
+    return us < 0 ? d->mean ? d->mean : GUESS : us;
+}
+
+static void count_left(struct txg_deal *d)
+{
+    d->left = 0;
+    for (size_t i = d->pending.head; i < d->pending.tail; i++)
+        d->left += somewhere(d, d->pending.items[i]);
+}
+
+/* Of what the node runs: the time that is left, 0 where it is over its time. */
+static int64_t left_of_running(const struct txg_deal *d, const struct txg_node *node)
+{
+    if (!node->running)
+        return 0;
+    size_t number = txg_deal_number(d, node, node->held.items[node->held.head]);
+    int64_t left = expected(d, node, number) - (txg_deal_now(d) - node->started_at);
+    return left > 0 ? left : 0;
+}
+
+/* Of what it has not started, counted up to `enough`. */
+static int64_t ahead_of(const struct txg_deal *d, const struct txg_node *node, int64_t enough)
+{
+    int64_t us = 0;
+    for (size_t i = node->held.head + node->running; i < node->held.tail && us < enough; i++)
+        us += expected(d, node, txg_deal_number(d, node, node->held.items[i]));
+    return us;
+}
+
+static int64_t wanted(const struct txg_deal *d, const struct txg_node *node)
+{
+    int64_t least = 2 * node->round_trip + SLACK;
+    int64_t share = d->left / (int64_t)(SHARE * txg_deal_live(d));
+    share = share < BATCH ? share : BATCH;
+    return least > share ? least : share;
+}
+
+/* How many of the pending tests bring the node to what it should hold. */
+static size_t count_for(const struct txg_deal *d, const struct txg_node *node)
+{
+    int64_t want = wanted(d, node), has = left_of_running(d, node) + ahead_of(d, node, want);
+    size_t n = 0, waiting = txg_held_count(&node->held) - node->running;
+    bool far = node->round_trip * IDLE > left_of_running(d, node);
+    bool unknown = d->mean == 0 && txg_held_count(&node->held) == 0; /* one to learn from */
+    for (size_t i = d->pending.head; i < d->pending.tail; i++) {
+        bool enough = has >= want && (waiting + n > 0 || (node->running && !far));
+        if (enough || (unknown && n == 2))
+            break;
+        size_t number = d->pending.items[i];
+        if (!txg_deal_may_run(d, node, number))
+            continue;
+        has += expected(d, node, number);
+        n++;
+    }
+    return n;
+}
+
+static bool feed(struct txg_deal *d, struct txg_node *node)
+{
+    size_t n = is_up(node) ? count_for(d, node) : 0;
+    if (n == 0)
+        return false;
+    n = txg_deal_send(d, node, n);
+    for (size_t i = node->held.tail - n; i < node->held.tail; i++)
+        d->left -= somewhere(d, txg_deal_number(d, node, node->held.items[i]));
+    return n > 0;
+}
+
+static bool is_dry(const struct txg_node *node)
+{
+    return is_up(node) && txg_held_count(&node->held) == 0;
+}
+
+static bool may_any_dry_run(const struct txg_deal *d, size_t number)
+{
+    for (size_t i = 0; i < d->n_nodes; i++)
+        if (is_dry(d->nodes[i]) && txg_deal_may_run(d, d->nodes[i], number))
+            return true;
+    return false;
+}
+
+/* The last half, by time, of what the node has not started, as far as somebody may run it. */
+static size_t *choose(const struct txg_deal *d, const struct txg_node *node, size_t *n)
+{
+    const struct txg_held *h = &node->held;
+    size_t first = h->head + node->running, many = 0;
+    size_t *chosen = txg_xcalloc(txg_held_count(h), sizeof *chosen);
+    int64_t all = ahead_of(d, node, INT64_MAX), taken = 0;
+    bool dry = !node->running; /* its first one is as good as started */
+    for (size_t i = h->tail; i > first + dry && (many == 0 || 2 * taken < all); i--) {
+        size_t number = txg_deal_number(d, node, h->items[i - 1]);
+        if (!may_any_dry_run(d, number))
+            continue;
+        taken += expected(d, node, number);
+        chosen[many++] = h->items[i - 1];
+    }
+    for (size_t i = 0; 2 * i + 1 < many; i++) { /* first held first */
+        size_t swap = chosen[i];
+        chosen[i] = chosen[many - 1 - i];
+        chosen[many - 1 - i] = swap;
+    }
+    *n = many;
+    return chosen;
+}
+
+/* From who is busy for the longest, where that is longer than asking takes. */
+static bool steal(struct txg_deal *d)
+{
+    struct txg_node *victim = NULL;
+    int64_t most = 0;
+    for (size_t i = 0; i < d->n_nodes; i++) {
+        struct txg_node *node = d->nodes[i];
+        size_t n = 0;
+        if (!is_up(node) || txg_held_count(&node->held) < 2)
+            continue;
+        int64_t busy = left_of_running(d, node) + ahead_of(d, node, INT64_MAX);
+        if (busy <= most || busy <= node->round_trip)
+            continue;
+        free(choose(d, node, &n));
+        if (n == 0)
+            continue;
+        most = busy;
+        victim = node;
+    }
+    if (victim) {
+        size_t n, *chosen = choose(d, victim, &n);
+        txg_deal_steal(d, victim, chosen, n);
+        free(chosen);
+    }
+    d->victim = victim;
+    return victim;
+}
+
+static void check(struct txg_deal *d)
+{
+    bool dry = false;
+    count_left(d);
+    for (size_t i = 0; i < d->n_nodes; i++) /* what was given back is not for who gave it */
+        if (is_dry(d->nodes[i]))
+            dry = !feed(d, d->nodes[i]) || dry;
+    for (size_t i = 0; i < d->n_nodes; i++)
+        feed(d, d->nodes[i]);
+    if (!dry || d->victim || steal(d))
+        return;
+    for (size_t i = 0; i < d->n_nodes; i++)
+        if (is_dry(d->nodes[i]))
+            txg_deal_retire(d, d->nodes[i]);
+}
+
+static void begin(struct txg_deal *d)
+{
+    txg_deal_sort_longest(d);
+    check(d);
+}
+
+static void node_ready(struct txg_deal *d, struct txg_node *node)
+{
+    (void)node;
+    check(d);
+}
+
+static void completed(struct txg_deal *d, struct txg_node *node, int64_t duration)
+{
+    d->mean = d->mean ? (7 * d->mean + duration + 1) / 8 : duration + 1;
+    if (!feed(d, node) && (is_dry(node) || txg_pending_count(&d->pending) == 0))
+        check(d);
+}
+
+static void answered(struct txg_deal *d, struct txg_node *node)
+{
+    if (d->victim == node)
+        d->victim = NULL;
+    check(d);
+}
+
+const struct txg_scheduler_ops txg_scheduler_duration = {
+    .dist = TXG_DIST_DURATION,
+    .name = "DurationScheduling",
+    .begin = begin,
+    .node_ready = node_ready,
+    .completed = completed,
+    .returned = node_ready,
+    .node_gone = answered,
+    .given_back = answered,
+};

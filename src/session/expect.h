@@ -1,0 +1,27 @@
+/*
+ * How long a test is expected to take: from the times of earlier runs, else from its file, else
+ * from all that is known. Gateways of one architecture and first label are a class.
+ */
+#ifndef TXG_SESSION_EXPECT_H
+#define TXG_SESSION_EXPECT_H
+
+#include "src/session/collection.h"
+#include "src/session/session.h"
+
+struct txg_expect {
+    int64_t *us;     /* [class * n_tests + number]; -1: nothing is known of any test */
+    size_t *classes; /* [origin] */
+    size_t n_classes, n_tests;
+};
+
+/* `archs` by origin; NULL: its gateways never spoke. */
+void txg_expect_init(struct txg_expect *e, const struct txg_session_config *config,
+                     const struct txg_catalog *catalog, const char *const *archs);
+void txg_expect_release(struct txg_expect *e);
+
+int64_t txg_expect_get(const struct txg_expect *e, size_t origin, size_t number);
+
+/* On the slowest class: what it is sorted by. */
+int64_t txg_expect_longest(const struct txg_expect *e, size_t number);
+
+#endif

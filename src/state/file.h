@@ -1,0 +1,21 @@
+/*
+ * The file behind src/state/state.h: reading it whole, and replacing it under a lock.
+ */
+#ifndef TXG_STATE_FILE_H
+#define TXG_STATE_FILE_H
+
+#include "src/base/buf.h"
+#include "src/base/err.h"
+
+/* Appends the file's text to `out`. 1: there is none. -1: not a plain file, too large, unreadable.
+ */
+int txg_state_file_read(const char *dir, struct txg_buf *out, struct txg_err *err);
+
+/* Makes the folder and takes its lock, waiting for TXG_STATE_PATIENCE. A descriptor to close, or
+ * -1. */
+int txg_state_file_lock(const char *dir, struct txg_err *err);
+
+/* Under the lock. */
+int txg_state_file_replace(const char *dir, const struct txg_buf *text, struct txg_err *err);
+
+#endif
