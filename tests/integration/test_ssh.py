@@ -230,7 +230,9 @@ def test_agent(link, server, client, tmp_path):
     sock = tmp_path / "agent"
     agent = subprocess.Popen(["ssh-agent", "-D", "-a", sock], stdout=subprocess.DEVNULL)
     try:
+        end = time.monotonic() + 10
         while not sock.exists():
+            assert agent.poll() is None and time.monotonic() < end, "ssh-agent made no socket"
             time.sleep(0.01)
         subprocess.run(["ssh-add", "-q", client.ssh / "id_ed25519"], check=True,
                        env=dict(os.environ, SSH_AUTH_SOCK=str(sock)))

@@ -3,6 +3,7 @@ written elsewhere is refused."""
 
 import hashlib
 import os
+import select
 import shutil
 import stat
 import subprocess
@@ -201,8 +202,8 @@ class Keeper:
 
     def __init__(self, folder):
         self.process = subprocess.Popen([BUILDDIR / "txgate-worker", "--token", "t"], cwd=folder,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        assert self.process.stdout.readline() == b"TXG t\n"
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+        assert self.take(6, time.monotonic() + 10) == b"TXG t\n"
         self.say(0, "hello", protocol=2, version="0", testrunuid="u", heartbeat=2000000)
         self.say(0, "open", channel=self.CHANNEL, kind=1, chdir={"bin": os.fsencode(folder).hex()})
 
@@ -210,13 +211,28 @@ class Keeper:
         self.process.stdin.write(wire.frame(on, wire.message(what, **kwargs)))
         self.process.stdin.flush()
 
-    def hear(self):
+    def hear(self, seconds=10):
         """The payload of the next frame on the keeper's channel."""
+        end = time.monotonic() + seconds
         while True:
-            length, channel = wire.HEADER.unpack(self.process.stdout.read(8))
-            payload = self.process.stdout.read(length)
+            length, channel = wire.HEADER.unpack(self.take(8, end))
+            payload = self.take(length, end)
             if channel == self.CHANNEL:
                 return payload
+
+    def take(self, count, end):
+        """The next bytes; beats come all the time, so the deadline is that of what is waited for."""
+        fd, data = self.process.stdout.fileno(), b""
+        while len(data) < count:
+            left = end - time.monotonic()
+            ready = select.select([fd], [], [], max(left, 0))[0] if left > 0 else []
+            if not ready:
+                self.process.kill()
+                pytest.fail("the worker's keeper of files has not answered; came: %r" % data)
+            more = os.read(fd, count - len(data))
+            assert more, "the worker has ended; came: %r" % data
+            data += more
+        return data
 
     def end(self):
         self.process.stdin.close()
