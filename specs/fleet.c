@@ -327,6 +327,7 @@ static const struct txg_field fleet_fields[] = {LAB_FIELDS, {0}};
 static const struct txg_field config_fields[] = {
     LAB_FIELDS,
     {.name = "suites", .type = TXG_FIELD_READ, .read = read_suites},
+    {.name = "configure_node", .type = TXG_FIELD_TEXT, .offset = CONFIG(configure_node)},
     {.name = "dist", .type = TXG_FIELD_CHOICE, .offset = CONFIG(dist), .choices = dists},
     {.name = "timeout",
      .type = TXG_FIELD_DURATION,
@@ -425,6 +426,7 @@ void txg_config_release(struct txg_config *config)
     free(config->devices_where);
     free(config->dist);
     free(config->require_gateways);
+    free(config->configure_node);
     txg_strv_release(&config->sync);
     *config = (struct txg_config){0};
 }

@@ -52,6 +52,7 @@ struct txg_config {
     int64_t timeout;         /* 0: not given */
     int64_t heartbeat;       /* 0: not given; else from TXG_HEARTBEAT_MIN to _MAX */
     int64_t connect_timeout; /* 0: not given */
+    char *configure_node;    /* program and arguments, not empty, or NULL */
     char *require_gateways;  /* "all", "any" or NULL */
     struct txg_strv sync;    /* folders for hosts that are reached through a shell */
     bool has_max_worker_restart;

@@ -28,6 +28,16 @@ VERSION = "1"
 LINE_MAX = 65000  # of a reason; a line is at most 64 KiB
 REASON_MAX = 4000
 ERROR_MAX = 16000
+# pytest-xdist's: without it pytest refuses a conftest that has one of them.
+XDIST_HOOKS = {
+    "pytest_configure_node": "node", "pytest_testnodeready": "node",
+    "pytest_testnodedown": "node, error", "pytest_xdist_setupnodes": "config, specs",
+    "pytest_xdist_newgateway": "gateway", "pytest_xdist_rsyncstart": "source, gateways",
+    "pytest_xdist_rsyncfinish": "source, gateways", "pytest_xdist_getremotemodule": "",
+    "pytest_xdist_node_collection_finished": "node, ids",
+    "pytest_xdist_make_scheduler": "config, log", "pytest_xdist_auto_num_workers": "config",
+    "pytest_handlecrashitem": "crashitem, report, sched",
+}
 
 
 def escape(text: str) -> str:
@@ -143,6 +153,18 @@ def judge(reports: List[pytest.TestReport]) -> Tuple[str, str]:
     return "passed", ""
 
 
+def declare_xdist_hooks(manager: "pytest.PytestPluginManager") -> None:
+    """Once installed plugins are there and conftests not yet: what pytest-xdist has not declared, as it
+    is not installed."""
+    missing = [name for name in XDIST_HOOKS
+               if not (hasattr(manager.hook, name) and getattr(manager.hook, name).has_spec())]
+    if missing:
+        specs = {}  # type: Dict[str, Any]
+        for name in missing:
+            exec("@staticmethod\ndef %s(%s): pass" % (name, XDIST_HOOKS[name]), specs)
+        manager.add_hookspecs(type("XdistHooks", (), {n: specs[n] for n in missing}))
+
+
 class Harness:
     """The pytest plugin that takes commands instead of running all that was collected."""
 
@@ -151,6 +173,10 @@ class Harness:
         self.reports: List[pytest.TestReport] = []
         self.failed_to_collect = self.listed = False
         self.leftover = ""  # what a teardown said whose test had its result already
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_load_initial_conftests(self, early_config: pytest.Config) -> None:
+        declare_xdist_hooks(early_config.pluginmanager)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: pytest.Config) -> None:

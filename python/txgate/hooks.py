@@ -18,17 +18,7 @@ from typing import Any, Dict, List, Optional
 
 import pytest
 
-# pytest-xdist's: without it pytest refuses a conftest that has one of them.
-HOOKS = {
-    "pytest_configure_node": "node", "pytest_testnodeready": "node",
-    "pytest_testnodedown": "node, error", "pytest_xdist_setupnodes": "config, specs",
-    "pytest_xdist_newgateway": "gateway", "pytest_xdist_rsyncstart": "source, gateways",
-    "pytest_xdist_rsyncfinish": "source, gateways", "pytest_xdist_getremotemodule": "",
-    "pytest_xdist_node_collection_finished": "node, ids",
-    "pytest_xdist_make_scheduler": "config, log", "pytest_xdist_auto_num_workers": "config",
-    "pytest_handlecrashitem": "crashitem, report, sched",
-}
-
+from txgate.harness import declare_xdist_hooks
 
 class Spec:
     """A spec as execnet has it: a key that was not given is None."""
@@ -80,16 +70,7 @@ class Hooks:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_load_initial_conftests(self, early_config: pytest.Config) -> None:
-        """Installed plugins are there, conftests not yet: what pytest-xdist did not declare, if it is
-        not installed."""
-        manager = early_config.pluginmanager
-        missing = [name for name in HOOKS if not (hasattr(manager.hook, name)
-                                                  and getattr(manager.hook, name).has_spec())]
-        if missing:
-            specs = {}  # type: Dict[str, Any]
-            for name in missing:
-                exec("@staticmethod\ndef %s(%s): pass" % (name, HOOKS[name]), specs)
-            manager.add_hookspecs(type("XdistHooks", (), {n: specs[n] for n in missing}))
+        declare_xdist_hooks(early_config.pluginmanager)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> int:

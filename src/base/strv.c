@@ -32,6 +32,16 @@ void txg_strv_push_n(struct txg_strv *v, const char *s, size_t len)
     txg_strv_take(v, txg_xstrndup(s, len));
 }
 
+void txg_strv_split(struct txg_strv *v, const char *text)
+{
+    static const char white[] = " \t\r\n";
+    for (text += strspn(text, white); *text; text += strspn(text, white)) {
+        size_t len = strcspn(text, white);
+        txg_strv_push_n(v, text, len);
+        text += len;
+    }
+}
+
 void txg_strv_copy(struct txg_strv *v, const struct txg_strv *from)
 {
     for (size_t i = 0; i < from->n; i++)

@@ -19,6 +19,8 @@ void txg_strv_release(struct txg_strv *v);
 void txg_strv_push(struct txg_strv *v, const char *s); /* dups */
 void txg_strv_push_n(struct txg_strv *v, const char *s, size_t len);
 void txg_strv_take(struct txg_strv *v, char *s); /* takes a heap string */
+void txg_strv_split(struct txg_strv *v,
+                    const char *text); /* pushes the words between white space */
 void txg_strv_copy(struct txg_strv *v, const struct txg_strv *from);
 
 /* Sets NAME in a list of NAME=value entries, over an older entry of that name. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "src/base/str.h"
+#include "src/cli/configure.h"
 #include "src/cli/options.h"
 #include "src/cli/plan.h"
 #include "src/cli/run.h"
@@ -98,6 +99,9 @@ int txg_cmd_list(int argc, char **argv)
         exit_code = 0;
     } else if (txg_plan_make(&o, &plan, &err) != 0) {
         fprintf(stderr, "txgate list: %s\n", err.text);
+    } else if (txg_configure_nodes(&plan, &err) != 0) {
+        fprintf(stderr, "txgate list: %s\n", err.text);
+        txg_plan_release(&plan);
     } else {
         exit_code = list_plan(&plan);
         txg_plan_release(&plan);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "src/base/str.h"
+#include "src/cli/configure.h"
 #include "src/cli/options.h"
 #include "src/cli/plan.h"
 #include "src/cli/record.h"
@@ -191,6 +192,9 @@ int txg_cmd_run(int argc, char **argv)
         exit_code = 0;
     } else if (txg_plan_make(&o, &plan, &err) != 0) {
         exit_code = complain("run", &err, TXG_EXIT_USAGE);
+    } else if (txg_configure_nodes(&plan, &err) != 0) {
+        exit_code = complain("run", &err, TXG_EXIT_USAGE);
+        txg_plan_release(&plan);
     } else {
         if (plan.state_warning.code)
             complain("run", &plan.state_warning, 0);

@@ -29,6 +29,7 @@ enum option_id {
     OPT_REQUIRE_GATEWAYS,
     OPT_CONFIG,
     OPT_FLEET,
+    OPT_CONFIGURE_NODE,
     OPT_HARNESS,
     OPT_KEYWORD,
     OPT_MARKS,
@@ -76,6 +77,8 @@ static const struct definition {
      "instead of the txgate.yaml found from this directory upward"},
     {OPT_FLEET, ALL, 0, "fleet", "FILE",
      "instead of $TXGATE_FLEET or the fleet.yaml beside txgate.yaml"},
+    {OPT_CONFIGURE_NODE, BOTH, 0, "configure-node", "PROGRAM",
+     "asked for each gateway's workerinput before it starts: JSON on its stdin and\nstdout"},
     {OPT_HARNESS, NOT_HOSTS, 0, "harness", "NAME",
      "how the FILES are run and judged: auto (default), exec, tap, gtest, glib, txgate,\npytest"},
     {OPT_KEYWORD, BOTH, 'k', NULL, "EXPRESSION",
@@ -259,6 +262,9 @@ static int apply(const struct definition *d, const char *value, struct txg_optio
     case OPT_FLEET:
         o->fleet = value;
         return 0;
+    case OPT_CONFIGURE_NODE:
+        o->configure_node = value;
+        return 0;
     case OPT_HARNESS:
         o->harness = value;
         return 0;
@@ -435,11 +441,7 @@ static int parse_environment(const char *command_name, enum txg_command_set comm
         return 0;
     struct txg_strv *argv = &o->words;
     txg_strv_push(argv, command_name);
-    for (words += strspn(words, " \t\n"); *words; words += strspn(words, " \t\n")) {
-        size_t n = strcspn(words, " \t\n");
-        txg_strv_push_n(argv, words, n);
-        words += n;
-    }
+    txg_strv_split(argv, words);
     /* getopt_long() reorders what it is given: hand it pointers of its own. */
     char **copy = txg_xcalloc(argv->n + 1, sizeof *copy);
     memcpy(copy, argv->items, argv->n * sizeof *copy);

@@ -31,6 +31,7 @@ struct txg_options {
     const char *require_gateways; /* "all", "any" */
     const char *config;
     const char *fleet;
+    const char *configure_node; /* or NULL */
     const char *harness;
     const char *keyword; /* -k, or NULL */
     const char *marks;   /* -m, or NULL */

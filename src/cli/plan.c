@@ -216,6 +216,8 @@ static int fill(const struct txg_options *o, struct txg_plan *p, struct txg_err 
         return txg_err_wrap(err, "-k '%s'", o->keyword);
     p->harness = o->harness ? o->harness : "auto";
     p->keyword = o->keyword;
+    p->configure_node = o->configure_node ? o->configure_node : p->config.configure_node;
+    p->configure_cwd = o->configure_node ? p->start : p->config.root;
     fit_suites(p);
     if (choose_marks(o, p, err) != 0)
         return -1;

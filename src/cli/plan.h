@@ -35,8 +35,10 @@ struct txg_plan {
     struct txg_select *select; /* owned; NULL: every test */
     const char *keyword;       /* the same as pytest is told it, and its -m; borrowed or NULL */
     const char *marks;
-    bool drop_unmarked; /* what -m says of tests that have no marks */
-    int64_t heartbeat;  /* microseconds */
+    bool drop_unmarked;         /* what -m says of tests that have no marks */
+    const char *configure_node; /* program and arguments; borrowed or NULL */
+    const char *configure_cwd;  /* the folder it runs in; borrowed */
+    int64_t heartbeat;          /* microseconds */
     int64_t connect_timeout;
     int64_t collect_timeout; /* microseconds; 0: none */
     int64_t run_timeout;     /* the same */
