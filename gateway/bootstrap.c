@@ -35,7 +35,7 @@ static const char prelude[] =
     "_h(){ if command -v sha256sum >/dev/null 2>&1; then sha256sum <\"$1\"; "
     "else $_m \"$1\" --hash </dev/null; fi 2>/dev/null; }; "
     "_ok(){ [ -d \"$1\" ] && [ ! -L \"$1\" ] && [ -O \"$1\" ]; }; "
-    "set -- \"$TXGATE_DIR\" \"${HOME:+$HOME/.cache}\" /var/tmp /tmp \"$XDG_RUNTIME_DIR\" "
+    "set -- \"$TXGATE_DIR\" \"$_c\" /var/tmp /tmp \"$XDG_RUNTIME_DIR\" "
     "/dev/shm; ";
 
 /* \377\200 comes back as two bytes of eight bits, or the stream is not one to send frames on. */
@@ -147,9 +147,12 @@ static int take_probe(struct txg_bootstrap *b, char *answer, struct txg_err *err
     append_emulator(b);
     txg_buf_printf(&b->out, "_T=%s; _H=%s; _S=%zu; _n=0; ", b->config.token, b->build.hash,
                    txg_buf_len(&b->build.bytes));
+    txg_buf_puts(&b->out, "_c=${HOME:+$HOME/.cache}; ");
+    /* A folder of this run alone: nothing to find there, and nobody else's to take away. A ~/.cache
+     * that we had made would stay. */
+    txg_buf_puts(&b->out, b->config.no_cache ? "_x=.$_T; _R=--remove; [ -d \"$_c\" ] || _c=$HOME; "
+                                             : "_x=; _R=; ");
     txg_buf_puts(&b->out, prelude);
-    /* A folder of this run alone: nothing to find there, and nobody else's to take away. */
-    txg_buf_puts(&b->out, b->config.no_cache ? "_x=.$_T; _R=--remove; " : "_x=; _R=; ");
     if (b->config.no_cache)
         send_line(b, PLACE, place);
     else

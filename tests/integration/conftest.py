@@ -19,7 +19,9 @@ SRCDIR = pathlib.Path(os.environ.get("TXG_SRCDIR") or pathlib.Path(__file__).par
 BUILDDIR = pathlib.Path(os.environ.get("TXG_BUILDDIR") or SRCDIR / "build").resolve()
 sys.path.insert(0, str(SRCDIR / "tests/lib"))
 
+import boards  # noqa: E402
 import events  # noqa: E402
+import network  # noqa: E402
 import processes  # noqa: E402
 import sshd  # noqa: E402
 import workers  # noqa: E402
@@ -220,3 +222,39 @@ def server(folder, client, serve):
     client.may_log_in(made)
     client.knows(made)
     return serve(made)
+
+
+@pytest.fixture
+def over(txgate, client):
+    """Runs txgate with the client's home: its key, its known_hosts."""
+    def run(*args, **kwargs):
+        return txgate(*args, env=dict(client.env, **kwargs.pop("env", {})), **kwargs)
+    return run
+
+
+@pytest.fixture(scope="session")
+def may_have_boards():
+    why = boards.missing()
+    if why:
+        pytest.skip(why)
+    said, made = workers.build(BUILDDIR, [os.uname().machine])
+    if not made:
+        pytest.skip("no static worker: %s" % said[-300:])
+
+
+@pytest.fixture
+def board(may_have_boards, tmp_path, client, serve):
+    return serve(boards.Board(tmp_path / "board", client))
+
+
+@pytest.fixture
+def lab():
+    """Hosts with networks of their own, and this one's end of their cables."""
+    made = network.Lab()
+    try:
+        why = made.start()
+        if why:
+            pytest.skip("no network of our own: %s" % why)
+        yield made
+    finally:
+        made.stop()

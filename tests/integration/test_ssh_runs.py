@@ -4,7 +4,6 @@ example runs, and whatever dies, nothing is left behind and no test is forgotten
 import os
 import signal
 import socket
-import subprocess
 import time
 
 import pytest
@@ -13,14 +12,6 @@ import processes
 import sshd
 
 pytestmark = pytest.mark.skipif(not sshd.find("sshd"), reason="no sshd (Debian: openssh-server)")
-
-
-@pytest.fixture
-def over(txgate, client):
-    """Runs txgate with the client's home: its key, its known_hosts."""
-    def run(*args, **kwargs):
-        return txgate(*args, env=dict(client.env, **kwargs.pop("env", {})), **kwargs)
-    return run
 
 
 def spec(server, cwd, more=""):
@@ -175,52 +166,21 @@ def _sleepers():
     return found
 
 
-@pytest.fixture
-def lab(tmp_path):
-    """Two networks with a cable between: commands for either, and one that pulls the cable."""
-    holders = []
-    try:
-        for _ in "ab":
-            holders.append(subprocess.Popen(["unshare", "-n", "sleep", "120"],
-                                            stderr=subprocess.PIPE))
-        own = os.readlink("/proc/self/ns/net")
-        for holder in holders:
-            wait_for(lambda: holder.poll() is not None or
-                     os.readlink("/proc/%d/ns/net" % holder.pid) != own)
-        if any(h.poll() is not None for h in holders):
-            pytest.skip("no network of our own: %s" % holders[0].stderr.read().decode().strip())
-        here, there = (["nsenter", "-t", str(h.pid), "-n"] for h in holders)
-        subprocess.run([*here, "ip", "link", "add", "cable", "type", "veth", "peer", "name",
-                        "cable", "netns", str(holders[1].pid)], check=True)
-        for net, address in (here, "10.77.1.1/24"), (there, "10.77.1.2/24"):
-            subprocess.run([*net, "ip", "addr", "add", address, "dev", "cable"], check=True)
-            for device in "lo", "cable":
-                subprocess.run([*net, "ip", "link", "set", device, "up"], check=True)
-        yield here, there, [*here, "ip", "link", "set", "cable", "down"]
-    finally:
-        for holder in holders:
-            holder.kill()
-            holder.wait()
-
-
 def test_cable_pulled_in_a_run(lab, txgate, folder, client, serve, script, outcomes, tmp_path):
     """Nothing more comes, no RST, no FIN: the host is lost by its beats, and its own lease ends what
     runs there."""
-    here, there, pull = lab
-    board = sshd.Sshd(folder, "10.77.1.2", port=2222)
-    board.prefix = there
+    host = lab.host()
+    board = sshd.Sshd(folder, host.address, port=22)
+    board.prefix = host.enter
     client.may_log_in(board)
     client.knows(board)
     serve(board)
-    inside = tmp_path / "txgate-inside"
-    inside.write_text("#!/bin/sh\nexec %s %s \"$@\"\n" % (" ".join(here), txgate.path))
-    inside.chmod(0o755)
-    txgate.path = inside
+    txgate.path = lab.inside(txgate.path, tmp_path)
     script("slow", "[ -e %s/once ] || { echo $$ >%s/once; sleep 60; }" % (tmp_path, tmp_path))
     child = txgate.start("run", "--tx", spec(board, txgate.cwd), "--tx", "popen", "--heartbeat",
                          "400ms", "--jsonl", "out.jsonl", "slow", env=client.env)
     wait_for((tmp_path / "once").exists)
-    subprocess.run(pull, check=True)
+    host.pull()
     began = time.monotonic()
     out, err = child.communicate(timeout=30)
     assert time.monotonic() - began < 6, out

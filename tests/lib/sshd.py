@@ -65,6 +65,8 @@ def fingerprint(public):
 class Server:
     """One that listens. `name` is what it is called in known_hosts."""
 
+    listening = "Server listening"  # what its log says once it does
+
     def __init__(self, folder, address, port):
         self.folder, self.address, self.port = pathlib.Path(folder), address, port
         self.log = self.folder / "log"
@@ -73,7 +75,7 @@ class Server:
 
     @property
     def name(self):
-        return "[%s]:%d" % (self.address, self.port)
+        return "[%s]:%d" % (self.address, self.port) if self.port != 22 else self.address
 
     @property
     def spec(self):
@@ -85,7 +87,7 @@ class Server:
             self.process = subprocess.Popen([*self.prefix, *self.command()], stdin=subprocess.DEVNULL, stdout=log,
                                             stderr=log, start_new_session=True)
         if self.prefix:
-            wait_for_words("Server listening", self.process, self.log)
+            wait_for_words(self.listening, self.process, self.log)
         else:
             wait_for_port(self.address, self.port, self.process, self.log)
         return self
