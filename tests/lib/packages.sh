@@ -11,7 +11,7 @@ libglib2.0-dev gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-arm-linux-gnueabi
 libc6-dev-armhf-cross qemu-user-static"
 
 # Real programs for `make check-long`.
-LONG_PACKAGES="dbus-tests libglib2.0-tests json-glib-tools libjson-glib-1.0-0 perl"
+LONG_PACKAGES="dpkg-dev dbus-tests libglib2.0-tests json-glib-tools libjson-glib-1.0-0 perl"
 
 # Those of the given packages that are not installed, on one line.
 packages_missing() {
