@@ -29,29 +29,17 @@ struct entry {
     int count;
 };
 
-static const struct {
-    const char *name;
-    bool is_built;
-} harnesses[] = {
-    {"auto", true}, {"exec", true},  {"tap", true},    {"gtest", true},
-    {"glib", true}, {"cunit", true}, {"txgate", true}, {"pytest", true},
-};
-enum { N_HARNESSES = sizeof harnesses / sizeof *harnesses };
+static const char *const harnesses[] = {"auto",  "exec",   "tap",    "gtest", "glib",
+                                        "cunit", "txgate", "pytest", NULL};
 
 int txg_config_check_harness(const char *name, struct txg_err *err)
 {
-    const char *words[N_HARNESSES + 1] = {0};
-    for (size_t i = 0; i < N_HARNESSES; i++) {
-        words[i] = harnesses[i].name;
-        if (strcmp(name, words[i]) != 0)
-            continue;
-        return harnesses[i].is_built
-                   ? 0
-                   : txg_err_set(err, TXG_E_USAGE, "the harness '%s' is not built yet", name);
-    }
+    for (size_t i = 0; harnesses[i]; i++)
+        if (strcmp(name, harnesses[i]) == 0)
+            return 0;
     TXG_AUTOFREE char *shown = txg_word_show(name, strlen(name));
-    TXG_AUTOFREE char *hint = txg_word_hint(name, words);
-    TXG_AUTOFREE char *list = txg_word_list(words);
+    TXG_AUTOFREE char *hint = txg_word_hint(name, harnesses);
+    TXG_AUTOFREE char *list = txg_word_list(harnesses);
     return txg_err_set(err, TXG_E_USAGE, "unknown harness '%s'%s%s", shown,
                        hint[0] ? hint : ": the harnesses are ", hint[0] ? "" : list);
 }

@@ -66,7 +66,7 @@ int txg_config_load(const char *config_path, const char *fleet_path, struct txg_
                     struct txg_err *err);
 void txg_config_release(struct txg_config *config);
 
-/* 0, or -1 where `name` is no harness ("did you mean") or one that is not built yet. */
+/* 0, or -1 where `name` is no harness ("did you mean"). */
 int txg_config_check_harness(const char *name, struct txg_err *err);
 
 #endif
