@@ -128,8 +128,8 @@ static void draw_labels(struct sim_plan *p, struct sim_rng *r)
     for (size_t i = 0; i < p->config.n_suites; i++) {
         if (needs && sim_chance(r, 50))
             p->needs[i][0] = labels[sim_below(r, 2)];
-        p->suites[i] =
-            (struct txg_session_suite){i ? "other" : NULL, p->needs[i], groups[sim_below(r, 3)]};
+        p->suites[i] = (struct txg_session_suite){
+            .name = i ? "other" : NULL, .needs = p->needs[i], .group = groups[sim_below(r, 3)]};
     }
     for (size_t b = 0; b < p->n_boards; b++) {
         size_t n = 0;
