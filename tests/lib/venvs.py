@@ -15,6 +15,15 @@ VERSIONS = {
     "current": ["pytest", "pytest-xdist", "execnet"],
     "old": ["pytest<8", "pytest-xdist==3.1.0", "execnet==1.9.0"],
 }
+# For `make check-long`: each pytest-xdist with the execnet of before and after 2.0 that it takes (3.8
+# wants 2.1) and the newest pytest that it can do with. pytest 6.2 needs Python 3.11 or older.
+MATRIX = {
+    "xdist-3.8-execnet-2.1": ["pytest", "pytest-xdist==3.8.0", "execnet==2.1.*"],
+    "xdist-3.1-execnet-2.1": ["pytest<8", "pytest-xdist==3.1.0", "execnet==2.1.*"],
+    "xdist-3.1-execnet-1.9": ["pytest<8", "pytest-xdist==3.1.0", "execnet==1.9.0"],
+    "xdist-1.34-execnet-2.1": ["pytest==6.2.5", "pytest-xdist==1.34.0", "execnet==2.1.*"],
+    "xdist-1.34-execnet-1.9": ["pytest==6.2.5", "pytest-xdist==1.34.0", "execnet==1.9.0"],
+}
 
 
 class Unavailable(Exception):
@@ -42,13 +51,14 @@ def _make(path, requirements):
 
 
 def bin_folder(name, builddir):
-    """The folder with `python` and `pytest` of VERSIONS[name]."""
+    """The folder with `python` and `pytest` of VERSIONS[name], or of MATRIX[name]."""
+    requirements = VERSIONS.get(name) or MATRIX[name]
     root = pathlib.Path(os.environ.get("TXG_VENVS") or pathlib.Path(builddir) / "venvs")
     path, refused = root / name, root / (name + ".refused")
     root.mkdir(parents=True, exist_ok=True)
     with open(root / (name + ".lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        wanted = "\n".join(VERSIONS[name])
+        wanted = "\n".join(requirements)
         done = path / "complete"
         if not done.exists() or done.read_text() != wanted:
             # A registry that can't be reached is asked once in an hour, not by every test.
@@ -58,7 +68,7 @@ def bin_folder(name, builddir):
                     raise Unavailable(refused.read_text())
             shutil.rmtree(path, ignore_errors=True)
             try:
-                _make(path, VERSIONS[name])
+                _make(path, requirements)
             except Unavailable as e:
                 refused.write_text(str(e))
                 raise
