@@ -158,7 +158,7 @@ static int run_plan(const struct txg_options *o, const struct txg_plan *plan)
         &(struct txg_run_config){.plan = plan, .reporters = out.reporters, .n_reporters = out.n});
     exit_code = close_outputs(&out, exit_code);
     /* the next run goes without; this one was what it was */
-    if (txg_state_save(plan->state, time(NULL), &err) != 0) {
+    if (txg_state_save(plan->told, time(NULL), &err) != 0) {
         txg_err_wrap(&err, "times and failures are not kept");
         complain("run", &err, 0);
     }

@@ -33,6 +33,10 @@ enum option_id {
     OPT_HARNESS,
     OPT_KEYWORD,
     OPT_MARKS,
+    OPT_LF,
+    OPT_LAST_FAILED,
+    OPT_FF,
+    OPT_FAILED_FIRST,
     OPT_TESTRUNUID,
     OPT_JUNITXML,
     OPT_JSONL,
@@ -85,6 +89,11 @@ static const struct definition {
      "only tests whose nodeid matches: words, and, or, not, parentheses"},
     {OPT_MARKS, BOTH, 'm', NULL, "MARKEXPR",
      "only Python tests whose marks match; other tests have no marks"},
+    {OPT_LF, TXG_FOR_RUN, 0, "lf", NULL,
+     "only tests that failed when they last ran, or all if none did"},
+    {OPT_LAST_FAILED, TXG_FOR_RUN, 0, "last-failed", NULL, "the same"},
+    {OPT_FF, TXG_FOR_RUN, 0, "ff", NULL, "all tests, those first that failed when they last ran"},
+    {OPT_FAILED_FIRST, TXG_FOR_RUN, 0, "failed-first", NULL, "the same"},
     {OPT_EXITFIRST, TXG_FOR_RUN, 'x', "exitfirst", NULL, "stop at the first failure"},
     {OPT_MAXFAIL, TXG_FOR_RUN, 0, "maxfail", "N", "stop after N failures"},
     {OPT_RETRIES, TXG_FOR_RUN, 0, "retries", "N",
@@ -274,6 +283,14 @@ static int apply(const struct definition *d, const char *value, struct txg_optio
     case OPT_MARKS:
         o->marks = value;
         return 0;
+    case OPT_LF:
+    case OPT_LAST_FAILED:
+        o->failed_only = true;
+        return 0;
+    case OPT_FF:
+    case OPT_FAILED_FIRST:
+        o->failed_first = true;
+        return 0;
     case OPT_TESTRUNUID:
         o->testrunuid = value;
         return 0;
@@ -398,7 +415,8 @@ static int refuse(int id, const char *word, enum txg_command_set command, struct
 static void remember(const struct definition *d, int id, struct txg_options *o)
 {
     char name[32];
-    if (d->id == OPT_JUNITXML || d->id == OPT_JSONL || d->id == OPT_KEYWORD)
+    if (d->id == OPT_JUNITXML || d->id == OPT_JSONL ||
+        (d->id >= OPT_KEYWORD && d->id <= OPT_FAILED_FIRST))
         return;
     how_it_is_called(d, name, sizeof name);
     if (id < 256)

@@ -33,6 +33,8 @@ struct txg_options {
     const char *fleet;
     const char *configure_node; /* or NULL */
     const char *harness;
+    bool failed_only;    /* --lf */
+    bool failed_first;   /* --ff */
     const char *keyword; /* -k, or NULL */
     const char *marks;   /* -m, or NULL */
     const char *testrunuid;

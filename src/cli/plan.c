@@ -83,6 +83,8 @@ static void choose_limits(const struct txg_options *o, struct txg_plan *p)
 {
     const struct txg_config *c = &p->config;
     p->maxfail = o->maxfail > 0 ? (size_t)o->maxfail : 0;
+    p->failed_only = o->failed_only;
+    p->failed_first = o->failed_first;
     p->retries = (size_t)o->retries;
     p->retry_other = o->retry_other;
     p->keep_order = o->keep_order;
@@ -205,6 +207,7 @@ static int fill(const struct txg_options *o, struct txg_plan *p, struct txg_err 
     if (fill_gateways(o, p, err) != 0)
         return -1;
     p->state = txg_state_load(p->config.root, &p->state_warning);
+    p->told = txg_state_new(p->config.root);
     p->dist = choose_dist(o, p);
     if (check_retries(p, err) != 0)
         return -1;
@@ -249,6 +252,7 @@ void txg_plan_release(struct txg_plan *p)
 {
     txg_select_free(p->select);
     txg_state_free(p->state);
+    txg_state_free(p->told);
     txg_suites_release(&p->suites);
     txg_gateway_list_release(&p->gateways);
     txg_config_release(&p->config);

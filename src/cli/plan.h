@@ -31,7 +31,9 @@ struct txg_plan {
     bool require_all;
     bool strict_collection;
     struct txg_state *state; /* owned: what earlier runs left; NULL without what is to be run */
+    struct txg_state *told;  /* owned: what this one tells; the session borrows of the other */
     struct txg_err state_warning;
+    bool failed_only, failed_first;
     struct txg_select *select; /* owned; NULL: every test */
     const char *keyword;       /* the same as pytest is told it, and its -m; borrowed or NULL */
     const char *marks;

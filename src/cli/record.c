@@ -49,9 +49,9 @@ static void take_finish(struct record *r, const struct txg_event *e)
     const struct txg_gateway_def *def = def_of(r, e->gateway);
     size_t number = e->gateway->number;
     if (took_its_time(&e->result))
-        txg_state_took(r->plan->state, e->test.nodeid, number < r->n_archs ? r->archs[number] : "",
+        txg_state_took(r->plan->told, e->test.nodeid, number < r->n_archs ? r->archs[number] : "",
                        def->labels.n ? def->labels.items[0] : "", e->result.duration);
-    txg_state_ended(r->plan->state, e->test.nodeid,
+    txg_state_ended(r->plan->told, e->test.nodeid,
                     txg_outcome_is_failure(outcome) || outcome == TXG_LOST);
 }
 

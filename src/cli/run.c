@@ -26,7 +26,8 @@ struct run {
     struct txg_gateways *gateways;
     struct txg_setup *setup;
     struct txg_files *files;
-    size_t *origins; /* number -> place in the plan's list of gateways */
+    struct txg_session_time *times; /* borrowed by the session */
+    size_t *origins;                /* number -> place in the plan's list of gateways */
     size_t n_origins, cap_origins;
     int64_t began; /* microseconds, monotonic */
     int exit_code;
@@ -181,8 +182,21 @@ static void on_closed(void *user)
         uv_close((uv_handle_t *)&r->signals[i], NULL);
 }
 
-static struct txg_session *new_session(const struct txg_run_config *config, int64_t now)
+/* What earlier runs know, as the session wants it. */
+static void take_state(struct run *r, struct txg_session_config *c)
 {
+    const struct txg_state_time *known = txg_state_times(r->plan->state, &c->n_times);
+    r->times = txg_xcalloc(c->n_times, sizeof *r->times);
+    for (size_t i = 0; i < c->n_times; i++)
+        r->times[i] =
+            (struct txg_session_time){known[i].nodeid, known[i].arch, known[i].label, known[i].us};
+    c->times = r->times;
+    c->failed = txg_state_failed(r->plan->state, &c->n_failed);
+}
+
+static struct txg_session *new_session(struct run *r, int64_t now)
+{
+    const struct txg_run_config *config = r->config;
     const struct txg_plan *plan = config->plan;
     struct txg_session_gateway *gateways = txg_xcalloc(plan->gateways.n, sizeof *gateways);
     for (size_t i = 0; i < plan->gateways.n; i++) {
@@ -211,6 +225,8 @@ static struct txg_session *new_session(const struct txg_run_config *config, int6
         .testrunuid = plan->testrunuid,
         .wall = (int64_t)wall.tv_sec * 1000000 + wall.tv_usec,
         .maxfail = plan->maxfail,
+        .failed_only = plan->failed_only,
+        .failed_first = plan->failed_first,
         .retries = plan->retries,
         .retry_other = plan->retry_other,
         .max_restarts = plan->max_restarts,
@@ -223,14 +239,7 @@ static struct txg_session *new_session(const struct txg_run_config *config, int6
         .strict_collection = plan->strict_collection,
         .select = plan->select,
     };
-    size_t n;
-    const struct txg_state_time *known = txg_state_times(plan->state, &n);
-    struct txg_session_time *times = txg_xcalloc(n, sizeof *times);
-    for (size_t i = 0; i < n; i++)
-        times[i] =
-            (struct txg_session_time){known[i].nodeid, known[i].arch, known[i].label, known[i].us};
-    c.times = times;
-    c.n_times = n;
+    take_state(r, &c);
     struct txg_session *session = txg_session_new(&c, now);
     free(gateways);
     free(suites);
@@ -251,7 +260,7 @@ static void start(struct run *r)
         uv_signal_start(&r->signals[i], on_signal, signums[i]);
     }
     r->began = now_us();
-    r->session = new_session(r->config, r->began);
+    r->session = new_session(r, r->began);
     r->setup = txg_setup_new(r->plan);
     r->files = txg_files_new(r->plan);
     struct txg_gateways_config config = txg_setup_gateways(r->plan);
@@ -281,6 +290,7 @@ int txg_run(const struct txg_run_config *config)
     txg_setup_free(r.setup);
     txg_files_free(r.files);
     free(r.origins);
+    free(r.times);
     uv_loop_close(&r.loop);
     return r.exit_code;
 }

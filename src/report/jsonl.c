@@ -128,6 +128,8 @@ static void put_fields(struct txg_buf *out, const struct txg_event *e)
     case TXG_EVENT_SCHEDULING:
         txg_json_cstr(out, "scheduler", e->scheduling.scheduler);
         txg_json_int(out, "total", (int64_t)e->scheduling.total);
+        if (e->scheduling.note.len)
+            txg_json_string(out, "note", e->scheduling.note);
         break;
     case TXG_EVENT_TEST_START:
         put_test(out, e);

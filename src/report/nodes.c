@@ -228,6 +228,10 @@ void txg_nodes_scheduling(struct txg_terminal *t, const struct txg_event *event)
     print_states(t);
     txg_screen_erase(&t->screen);
     t->scheduled = true;
+    if (t->options.verbosity >= 0 && event->scheduling.note.len) {
+        txg_buf_putc(&t->screen.out, '\n');
+        txg_printable_line(&t->screen.out, event->scheduling.note);
+    }
     if (t->options.verbosity >= -1)
         txg_buf_printf(&t->screen.out, "\nscheduling tests via %s\n", event->scheduling.scheduler);
     txg_screen_flush(&t->screen);

@@ -26,6 +26,8 @@ struct txg_session {
     size_t *lane_starts;            /* `each`: number of its first outcome */
     unsigned char *outcomes;        /* by number: enum txg_outcome, or TXG_OUTCOMES: none yet */
     size_t n_outcomes;              /* numbers given out */
+    struct txg_span *failed;        /* config's, sorted */
+    struct txg_span failed_note;    /* for SCHEDULING; owned */
     struct txg_tries **tries;       /* retry.c: by number; NULL: none has failed yet */
     size_t total, done;             /* those that the run owes, and has */
     size_t counts[TXG_OUTCOMES];
@@ -94,6 +96,18 @@ struct txg_event *txg_session_report_test(struct txg_session *s, enum txg_event_
 
 /* Does -k take it? */
 bool txg_session_is_selected(const struct txg_session *s, size_t suite, struct txg_span nodeid);
+
+/* last.c. Did it fail when it last ran? Copies the list first of all. */
+void txg_session_take_failed(struct txg_session *s);
+bool txg_session_has_failed(const struct txg_session *s, struct txg_span nodeid);
+
+/* Is it among the first to run? */
+bool txg_session_comes_first(const struct txg_session *s, struct txg_span nodeid);
+
+/* When outcomes are numbered and -k is done: the number of those that --lf leaves out; `leave_out`
+ * is called for each. */
+void txg_session_choose_failed(struct txg_session *s,
+                               void (*leave_out)(struct txg_session *s, size_t number));
 
 /* Every test that has no outcome is not run, with the reason. */
 void txg_session_settle_rest(struct txg_session *s);

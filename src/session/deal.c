@@ -210,12 +210,13 @@ void txg_deal_steal(struct txg_deal *d, struct txg_node *node, const size_t *ind
 
 void txg_deal_send_rest(struct txg_deal *d, struct txg_node *node)
 {
-    struct txg_session *s = d->session;
+    const struct txg_session *s = d->session;
     size_t sent = 0;
-    for (size_t i = 0; i < node->tests->n; i++) {
-        size_t suite = node->tests->suites[i];
-        if (txg_session_is_settled(s, txg_session_number(s, node, i)) ||
-            !s->allowed[node->origin * s->config.n_suites + suite])
+    for (size_t k = 0; k < 2 * node->tests->n; k++) { /* once for those that come first */
+        size_t i = k % node->tests->n;
+        if (txg_session_comes_first(s, txg_tests_nodeid(node->tests, i)) != (k == i) ||
+            txg_session_is_settled(s, txg_session_number(s, node, i)) ||
+            !s->allowed[node->origin * s->config.n_suites + node->tests->suites[i]])
             continue;
         txg_held_push(&node->held, i);
         sent++;
@@ -224,6 +225,7 @@ void txg_deal_send_rest(struct txg_deal *d, struct txg_node *node)
 }
 
 struct key { /* what the queue is sorted by */
+    bool first;
     int64_t us;
     size_t place, number;
 };
@@ -231,6 +233,8 @@ struct key { /* what the queue is sorted by */
 static int by_length(const void *a, const void *b)
 {
     const struct key *x = a, *y = b;
+    if (x->first != y->first)
+        return x->first ? -1 : 1;
     if (x->us != y->us)
         return x->us > y->us ? -1 : 1;
     return x->place < y->place ? -1 : x->place > y->place;
@@ -250,7 +254,8 @@ void txg_deal_sort_longest(struct txg_deal *d)
     struct key *keys = txg_xcalloc(n, sizeof *keys);
     for (size_t i = 0; i < n; i++)
         keys[i] =
-            (struct key){txg_deal_longest(d, p->items[p->head + i]), i, p->items[p->head + i]};
+            (struct key){txg_deal_comes_first(d, p->items[p->head + i]),
+                         txg_deal_longest(d, p->items[p->head + i]), i, p->items[p->head + i]};
     if (n)
         qsort(keys, n, sizeof *keys, by_length);
     for (size_t i = 0; i < n; i++)
@@ -266,6 +271,11 @@ int64_t txg_deal_expected(const struct txg_deal *d, const struct txg_node *node,
 int64_t txg_deal_longest(const struct txg_deal *d, size_t number)
 {
     return txg_expect_longest(&d->expect, number);
+}
+
+bool txg_deal_comes_first(const struct txg_deal *d, size_t number)
+{
+    return txg_session_comes_first(d->session, txg_deal_nodeid(d, number));
 }
 
 int64_t txg_deal_now(const struct txg_deal *d)

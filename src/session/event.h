@@ -100,6 +100,7 @@ struct txg_event {
         struct {
             const char *scheduler; /* "LoadScheduling": xdist's name */
             size_t total;          /* outcomes that the run will have */
+            struct txg_span note;  /* what --lf or --ff made of it; or empty */
         } scheduling;
         struct {
             int stream; /* 1 stdout, 2 stderr */

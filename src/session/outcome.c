@@ -60,15 +60,29 @@ static size_t suite_of(const struct txg_session *s, size_t number)
     return s->lanes[lane]->suites[number - s->lane_starts[lane]];
 }
 
-static void deselect(struct txg_session *s)
+static void deselect(struct txg_session *s, size_t number)
 {
-    for (size_t i = 0; i < s->n_outcomes; i++) {
-        if (txg_session_is_selected(s, suite_of(s, i), txg_session_nodeid(s, i)))
-            continue;
-        s->outcomes[i] = NOT_OWED;
-        s->deselected++;
-        s->total--;
-    }
+    s->outcomes[number] = NOT_OWED;
+    s->deselected++;
+    s->total--;
+}
+
+static void deselect_all(struct txg_session *s)
+{
+    for (size_t i = 0; i < s->n_outcomes; i++)
+        if (!txg_session_is_selected(s, suite_of(s, i), txg_session_nodeid(s, i)))
+            deselect(s, i);
+    txg_session_choose_failed(s, deselect);
+}
+
+/* What has failed comes first, where that is asked for. */
+static void push_all(struct txg_session *s)
+{
+    for (int first = 1; first >= 0; first--)
+        for (size_t i = 0; i < s->n_outcomes; i++)
+            if (!txg_session_is_settled(s, i) &&
+                txg_session_comes_first(s, txg_session_nodeid(s, i)) == first)
+                txg_pending_push(&s->deal.pending, i);
 }
 
 void txg_session_number_outcomes(struct txg_session *s)
@@ -87,12 +101,11 @@ void txg_session_number_outcomes(struct txg_session *s)
     s->total = s->n_outcomes;
     s->outcomes = txg_xmalloc(s->n_outcomes);
     memset(s->outcomes, TXG_OUTCOMES, s->n_outcomes);
-    deselect(s);
-    for (size_t i = 0; i < s->n_outcomes && s->config.dist != TXG_DIST_EACH; i++)
-        if (!txg_session_is_settled(s, i))
-            txg_pending_push(&s->deal.pending, i);
+    deselect_all(s);
     if (s->config.dist == TXG_DIST_EACH)
         leave_out(s);
+    else
+        push_all(s);
 }
 
 size_t txg_session_number(const struct txg_session *s, const struct txg_node *node, size_t index)

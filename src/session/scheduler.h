@@ -89,12 +89,15 @@ size_t txg_deal_number(const struct txg_deal *d, const struct txg_node *node, si
 struct txg_span txg_deal_nodeid(const struct txg_deal *d, size_t number);
 struct txg_span txg_deal_group(const struct txg_deal *d, size_t number);
 
-/* What is pending, the longest first; of equals as they stand. */
+/* What is pending: what comes first, then the longest first; of equals as they stand. */
 void txg_deal_sort_longest(struct txg_deal *d);
 
 /* Microseconds that the test is expected to take there; on the slowest; -1: nothing is known. */
 int64_t txg_deal_expected(const struct txg_deal *d, const struct txg_node *node, size_t number);
 int64_t txg_deal_longest(const struct txg_deal *d, size_t number);
+
+/* It failed when it last ran, and such tests are to run first. */
+bool txg_deal_comes_first(const struct txg_deal *d, size_t number);
 
 int64_t txg_deal_now(const struct txg_deal *d);
 

@@ -18,6 +18,7 @@ struct unit {
     struct key key;
     size_t place; /* of the first of its tests, in the order of the collection */
     size_t size;
+    bool first;   /* one of its tests comes first */
     size_t start; /* in the queue, once it is sorted */
 };
 
@@ -75,20 +76,23 @@ static struct unit *unit_of(struct units *u, struct key key)
 static int by_size(const void *a, const void *b)
 {
     const struct unit *x = a, *y = b;
+    if (x->first != y->first)
+        return x->first ? -1 : 1;
     if (x->size != y->size)
         return x->size > y->size ? -1 : 1;
     return x->place < y->place ? -1 : x->place > y->place;
 }
 
-/* The queue, where numbers ascend, unit by unit: as they come first in the collection, or the
- * largest first. */
+/* The queue unit by unit: as they come first in it, or the largest first. */
 static size_t make_units(struct txg_deal *d, struct key (*key_of)(const struct txg_deal *, size_t))
 {
     struct txg_pending *p = &d->pending;
     size_t n = txg_pending_count(p), next = 0, last = 0;
     TXG_AUTOFREE size_t *numbers = txg_xcalloc(n, sizeof *numbers); /* those that -k left */
-    for (size_t i = 0; i < n; i++)
-        last = numbers[i] = p->items[p->head + i];
+    for (size_t i = 0; i < n; i++) {
+        numbers[i] = p->items[p->head + i];
+        last = numbers[i] > last ? numbers[i] : last;
+    }
     struct units u = {.n_slots = 64};
     while (u.n_slots < 2 * n)
         u.n_slots *= 2;
@@ -97,6 +101,7 @@ static size_t make_units(struct txg_deal *d, struct key (*key_of)(const struct t
     for (size_t i = 0; i < n; i++) {
         struct unit *unit = unit_of(&u, key_of(d, numbers[i]));
         unit->size++;
+        unit->first = unit->first || txg_deal_comes_first(d, numbers[i]);
         d->units[numbers[i]] = unit->place;
     }
     if (!d->keep_order && u.n)

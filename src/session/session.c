@@ -125,7 +125,10 @@ struct txg_session *txg_session_new(const struct txg_session_config *config, int
     s->suites = txg_xcalloc(config->n_suites, sizeof *s->suites);
     if (config->n_suites)
         memcpy(s->suites, config->suites, config->n_suites * sizeof *s->suites);
+    s->config.gateways = s->gateways; /* the caller's arrays may go */
+    s->config.suites = s->suites;
     decide_needs(s);
+    txg_session_take_failed(s);
     s->began = s->now = now;
     s->give_up_at = INT64_MAX;
     s->scheduler = schedulers[config->dist];
@@ -177,6 +180,8 @@ void txg_session_free(struct txg_session *s)
     free(s->lanes);
     free(s->lane_starts);
     txg_session_release_tries(s);
+    free(s->failed);
+    free((char *)(uintptr_t)s->failed_note.data);
     free(s->outcomes);
     free(s->commands);
     free(s->garbage);
@@ -283,6 +288,7 @@ void txg_session_maybe_begin(struct txg_session *s)
         struct txg_event *e = txg_session_report(s, TXG_EVENT_SCHEDULING, NULL);
         e->scheduling.scheduler = s->scheduler->name;
         e->scheduling.total = s->total;
+        e->scheduling.note = s->failed_note;
     }
     s->scheduler->begin(&s->deal);
 }

@@ -79,7 +79,11 @@ struct txg_session_config {
     bool retry_other; /* each time on a gateway's place where it has not failed; not `each` */
     bool require_all; /* --require-gateways all: one that can't start ends the run */
     bool collect_only;
-    const struct txg_select *select;      /* -k; borrowed; NULL: every test */
+    const struct txg_select *select; /* -k; borrowed; NULL: every test */
+    const struct txg_span *failed;   /* nodeids that failed when they last ran; borrowed */
+    size_t n_failed;
+    bool failed_only;  /* --lf: the others are deselected, where one of these is collected */
+    bool failed_first; /* --ff */
     const struct txg_session_time *times; /* `duration`; borrowed, of any order */
     size_t n_times;
     bool strict_collection; /* other than `each`: different collections end the run */

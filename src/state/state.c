@@ -198,10 +198,16 @@ static int read_table(const char *dir, struct table *t, struct txg_err *err)
     return rc;
 }
 
-struct txg_state *txg_state_load(const char *dir, struct txg_err *warning)
+struct txg_state *txg_state_new(const char *dir)
 {
     struct txg_state *s = txg_xcalloc(1, sizeof *s);
     s->dir = txg_xstrdup(dir);
+    return s;
+}
+
+struct txg_state *txg_state_load(const char *dir, struct txg_err *warning)
+{
+    struct txg_state *s = txg_state_new(dir);
     *warning = (struct txg_err){0};
     if (read_table(dir, &s->table, warning) < 0)
         txg_err_wrap(warning, "times and failures of earlier runs are ignored");

@@ -34,6 +34,9 @@ struct txg_state_time {
 struct txg_state *txg_state_load(const char *dir, struct txg_err *warning);
 void txg_state_free(struct txg_state *s);
 
+/* An empty one, to be told and saved: it adds to what is there. */
+struct txg_state *txg_state_new(const char *dir);
+
 /* Borrowed from the state, good until it changes or goes. */
 const struct txg_state_time *txg_state_times(struct txg_state *s, size_t *n);
 const struct txg_span *txg_state_failed(struct txg_state *s, size_t *n);

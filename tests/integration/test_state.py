@@ -37,6 +37,48 @@ def test_the_longest_come_first(txgate, script, run):
     assert told[0]["dist"] == "load"
 
 
+def finished(told):
+    return sorted(e["nodeid"] for e in told if e["event"] == "test_finish")
+
+
+def test_last_failed_and_failed_first(txgate, script, run, tmp_path):
+    for name in "abcde":
+        script(name + "_test", "[ ! -e %s.bad ]\n" % name)
+    result, told = run("--tx", "popen", "--dist", "load", "--lf", ".")
+    assert "run-last-failure: no previously failed tests, not deselecting items." in result.out
+    assert len(finished(told)) == 5, result
+    for name in "bd":
+        (tmp_path / (name + ".bad")).write_text("")
+    run("--tx", "popen", ".")
+    result, told = run("--tx", "2*popen", "--lf", ".")
+    assert result.code == 1 and finished(told) == ["b_test", "d_test"], result
+    assert "run-last-failure: rerun previous 2 failures\n" in result.out, result
+    assert "2 failed, 3 deselected in" in result.out and "--lf" not in result.out, result
+    for dist in ("load", "duration", "each", "loadfile"):
+        result, told = run("--tx", "popen", "--dist", dist, "--ff", ".")
+        assert "run-last-failure: rerun previous 2 failures first\n" in result.out, result
+        assert set(started(told)[:2]) == {"b_test", "d_test"} and len(started(told)) == 5, result
+    (tmp_path / "b.bad").unlink()
+    _, told = run("--lf", ".")
+    assert finished(told) == ["b_test", "d_test"]
+    _, told = run("--last-failed", ".")
+    assert finished(told) == ["d_test"]
+    result, told = run("--lf", "a_test", "b_test")  # what has failed is not among these
+    assert result.code == 0 and finished(told) == ["a_test", "b_test"], result
+    assert "run-last-failure: 1 known failure not in selected tests" in result.out, result
+    result, told = run("--lf", "-k", "d or e", ".")
+    assert finished(told) == ["d_test"], result
+
+
+def test_what_did_not_run_stays_failed(txgate, script, run, tmp_path):
+    script("a_test", "exit 1\n")
+    script("b_test", "exit 1\n")
+    run("--tx", "popen", ".")
+    run("--tx", "popen", "-x", ".")  # one of them is not run
+    _, told = run("--tx", "popen", "--lf", ".")
+    assert finished(told) == ["a_test", "b_test"]
+
+
 def test_it_lies_beside_txgate_yaml(txgate, script, run, tmp_path):
     script("a_test", "exit 0\n")
     (tmp_path / "txgate.yaml").write_text("suites: [{files: a_test}]\n")

@@ -69,9 +69,28 @@ static size_t suite_of(const struct sim_world *w, size_t outcome)
     return w->plan->tests[outcome % w->plan->n_tests].suite;
 }
 
+/* --lf: has any test failed before that was collected before dealing, and that -k leaves? */
+static bool any_failed(const struct sim_world *w)
+{
+    bool seen[SIM_BOARDS] = {false};
+    for (size_t n = w->n_nodes; n-- > 0;) {
+        const struct sim_node *node = &w->nodes[n];
+        if (!node->seen.early || (is_each(w) && seen[node->board]))
+            continue;
+        seen[node->board] = true;
+        for (size_t i = 0; i < node->n_tests; i++) {
+            const struct sim_test *t = &w->plan->tests[node->tests[i]];
+            if (t->failed && !t->left_out)
+                return true;
+        }
+    }
+    return false;
+}
+
 static bool is_left_out(const struct sim_world *w, size_t outcome)
 {
-    return w->plan->tests[outcome % w->plan->n_tests].left_out;
+    const struct sim_test *t = &w->plan->tests[outcome % w->plan->n_tests];
+    return t->left_out || (w->plan->config.failed_only && !t->failed && any_failed(w));
 }
 
 /* May it not be tried there once more? */
@@ -411,6 +430,21 @@ static void check_unit(struct sim_world *w, const struct sim_node *node, size_t 
     *at = node->number + 1;
 }
 
+/* --ff, where nothing else orders the tests: nothing is dealt before what has failed, as long as
+ * all gateways may run all. */
+static void check_first(struct sim_world *w, size_t outcome)
+{
+    const struct txg_session_config *c = &w->plan->config;
+    bool plain =
+        c->dist == TXG_DIST_LOAD || c->dist == TXG_DIST_WORKSTEAL || c->dist == TXG_DIST_DURATION;
+    if (!plain || !c->failed_first || c->failed_only || !w->plan->alike || w->plan->changes ||
+        w->plan->tests[outcome].failed || w->oracle.outcomes[outcome].dealt)
+        return;
+    for (size_t i = 0; i < w->plan->n_tests; i++)
+        if (w->plan->tests[i].failed && !w->plan->tests[i].left_out && !w->oracle.outcomes[i].dealt)
+            sim_fail(w, "test %zu is dealt before %zu, which has failed", outcome, i);
+}
+
 static void take_runtests(struct sim_world *w, struct sim_node *node,
                           const struct txg_msg_indices *in)
 {
@@ -429,15 +463,16 @@ static void take_runtests(struct sim_world *w, struct sim_node *node,
             if (it->state != SIM_FREE)
                 sim_fail(w, "test %zu is dealt to gw%u and %s", outcome, node->number,
                          it->state == SIM_SETTLED ? "has an outcome" : "another holds it");
+            check_first(w, outcome);
             if (is_left_out(w, outcome))
-                sim_fail(w, "test %zu is dealt to gw%u, and -k leaves it out", outcome,
-                         node->number);
+                sim_fail(w, "test %zu is dealt to gw%u, and is left out", outcome, node->number);
             if (!o->allowed[node->board][suite_of(w, outcome)])
                 sim_fail(w, "test %zu needs a label that gw%u has not", outcome, node->number);
             if (has_failed_on(w, outcome, node->board))
                 sim_fail(w, "test %zu has failed on the board of gw%u", outcome, node->number);
             check_unit(w, node, outcome);
             it->state = SIM_HELD;
+            it->dealt = true;
             it->holder = node->number;
             it->asked = false;
             node->seen.held++;

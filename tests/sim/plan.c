@@ -69,7 +69,7 @@ static void draw_selection(struct sim_plan *p, struct sim_rng *r)
     struct txg_err err;
     char expression[16], mark[8];
     size_t scope = sim_below(r, SCOPES);
-    if (!sim_chance(r, 12))
+    if (!sim_chance(r, 6))
         return;
     snprintf(expression, sizeof expression, "not c%zu", scope);
     snprintf(mark, sizeof mark, ":c%zu:", scope);
@@ -80,7 +80,7 @@ static void draw_selection(struct sim_plan *p, struct sim_rng *r)
 
 static void draw_tests(struct sim_plan *p, struct sim_rng *r)
 {
-    p->n_tests = (size_t)(sim_chance(r, 4) ? sim_between(r, 0, 20) : sim_between(r, 50, 300));
+    p->n_tests = (size_t)(sim_chance(r, 4) ? sim_between(r, 0, 20) : sim_between(r, 60, 300));
     p->tests = txg_xcalloc(p->n_tests, sizeof *p->tests);
     unsigned poison = sim_chance(r, 20) ? 2 : 0;
     unsigned files = (unsigned)sim_between(r, 1, 20), scopes = (unsigned)sim_between(r, 1, SCOPES);
@@ -118,13 +118,30 @@ static void draw_times(struct sim_plan *p, struct sim_rng *r)
     p->config.times = p->times;
 }
 
+/* Some have failed before; one of these is gone since. */
+static void draw_failed(struct sim_plan *p, struct sim_rng *r)
+{
+    p->config.failed_only = sim_chance(r, 4);
+    p->config.failed_first = sim_chance(r, 8);
+    p->failed = txg_xcalloc(p->n_tests + 1, sizeof *p->failed);
+    p->failed[p->config.n_failed++] = TXG_SPAN("f0::gone");
+    p->config.failed = p->failed;
+    unsigned share = sim_chance(r, 80) ? 20 : 0;
+    for (size_t i = 0; i < p->n_tests; i++) {
+        struct sim_test *t = &p->tests[i];
+        t->failed = sim_chance(r, share);
+        if (t->failed)
+            p->failed[p->config.n_failed++] = txg_span(t->nodeid, t->len);
+    }
+}
+
 static void draw_labels(struct sim_plan *p, struct sim_rng *r)
 {
     static const char *const labels[] = {"can", "imx6"};
     static const char *const groups[] = {NULL, "g0", "g1"};
     p->config.n_suites = sim_chance(r, 60) ? 1 : sim_between(r, 2, SIM_SUITES);
     bool needs = sim_chance(r, 25);
-    p->together = !needs;
+    p->together = p->alike = !needs;
     for (size_t i = 0; i < p->config.n_suites; i++) {
         if (needs && sim_chance(r, 50))
             p->needs[i][0] = labels[sim_below(r, 2)];
@@ -170,6 +187,7 @@ static void draw_collections(struct sim_plan *p, struct sim_rng *r)
     for (size_t b = 0; b < p->n_boards; b++) {
         struct sim_board *board = &p->boards[b];
         p->together = p->together && kind < 9;
+        p->alike = p->alike && kind < 8;
         bool partial = kind == 9 && sim_chance(r, 60);
         board->tests = txg_xcalloc(p->n_tests, sizeof *board->tests);
         for (size_t i = 0; i < p->n_tests; i++)
@@ -248,6 +266,7 @@ void sim_plan_init(struct sim_plan *p, uint64_t seed, int dist)
     draw_selection(p, &r);
     draw_boards(p, &r);
     draw_times(p, &r);
+    draw_failed(p, &r);
     draw_collections(p, &r);
     draw_faults(p, &r);
 }
@@ -258,6 +277,7 @@ void sim_plan_release(struct sim_plan *p)
         free(p->boards[b].tests);
     txg_select_free(p->select);
     free(p->times);
+    free(p->failed);
     free(p->tests);
 }
 

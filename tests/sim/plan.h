@@ -28,6 +28,7 @@ struct sim_test {
     enum sim_fate fate;
     unsigned bad_tries; /* its fate is that of the first ones; then it passes */
     bool left_out;      /* by -k */
+    bool failed;        /* when it last ran */
     size_t unit;        /* what must stay together with it; below SIM_UNITS + number of tests */
     char nodeid[40];    /* its last word is t<number>: txg_test_of() */
     size_t len;
@@ -89,8 +90,10 @@ struct sim_plan {
     struct sim_fault faults[SIM_FAULTS];
     size_t n_faults;
     struct txg_session_time *times; /* of some tests; owned */
+    struct txg_span *failed;        /* owned */
     struct txg_select *select;      /* owned; config's */
     bool together;                  /* nothing but a loss tears a unit apart */
+    bool alike;                     /* all boards may run all tests */
     bool changes;                   /* some collect other tests when started again */
 };
 

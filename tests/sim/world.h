@@ -69,6 +69,7 @@ enum sim_outcome_state { SIM_FREE, SIM_HELD, SIM_RUNNING, SIM_SETTLED };
 struct sim_outcome { /* in `each` board * n_tests + test, else the test */
     enum sim_outcome_state state;
     unsigned holder;
+    bool dealt;               /* at least once */
     bool asked;               /* steal was sent for it */
     size_t number;            /* the session's, once it was named, or SIM_NONE */
     size_t tries;             /* that failed and were followed by another */

@@ -3,6 +3,7 @@
 #include "tests/unit/drive.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "src/base/str.h"
@@ -131,7 +132,14 @@ static void drain(struct drive *d)
 void drive_begin(struct drive *d, const struct txg_session_config *config)
 {
     *d = (struct drive){.now = 1000};
-    d->s = txg_session_new(config, d->now);
+    struct txg_session_config passing = *config; /* its arrays go when the session is made */
+    size_t size = config->n_gateways * sizeof *config->gateways;
+    struct txg_session_gateway *copy = txg_xmalloc(size);
+    memcpy(copy, config->gateways, size);
+    passing.gateways = copy;
+    d->s = txg_session_new(&passing, d->now);
+    memset(copy, 0x5a, size);
+    free(copy);
     drain(d);
 }
 

@@ -533,6 +533,30 @@ static void the_longest_are_dealt_first(void)
     drive_release(&d);
 }
 
+static void what_has_failed_comes_first_or_alone(void)
+{
+    static const struct txg_span failed[] = {{"gone", 4}, {"c", 1}, {"a", 1}};
+    struct drive d;
+    struct txg_session_config config = drive_config(TXG_DIST_EACH, 1);
+    config.failed = failed;
+    config.n_failed = 3;
+    config.failed_first = true;
+    drive_begin(&d, &config);
+    drive_collect(&d, 0, "abcd");
+    expect(&d, "gw0 sendcollection; collected gw0 4; scheduling EachScheduling 4; "
+               "gw0 runtests 0 2 1 3; gw0 shutdown");
+    drive_release(&d);
+
+    config.failed_only = true; /* both: as in pytest, it alone counts */
+    config.dist = TXG_DIST_LOAD;
+    drive_begin(&d, &config);
+    drive_collect(&d, 0, "abcd");
+    expect(&d,
+           "gw0 sendcollection; collected gw0 4; scheduling LoadScheduling 2; gw0 runtests 0 2; "
+           "gw0 shutdown");
+    drive_release(&d);
+}
+
 static void a_slow_gateway_keeps_nothing(void)
 {
     static const struct txg_session_time times[] = {{{"a", 1}, "", "", 2000000},
@@ -767,6 +791,7 @@ int main(int argc, char **argv)
         {"maxfail takes back what waits", maxfail_takes_back_what_waits},
         {"interrupted once and twice", interrupted_once_and_twice},
         {"the longest are dealt first", the_longest_are_dealt_first},
+        {"what has failed comes first or alone", what_has_failed_comes_first_or_alone},
         {"a slow gateway keeps nothing", a_slow_gateway_keeps_nothing},
         {"a failure is tried again", a_failure_is_tried_again},
         {"another gateway tries", another_gateway_tries},
