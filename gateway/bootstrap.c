@@ -43,12 +43,16 @@ static const char probe[] =
     "_u=$(id -u 2>/dev/null); _m=$(uname -m 2>/dev/null); "
     "printf '\\nTXG %s probe %%s %%s \\377\\200\\n' \"${_m:--}\" \"${_u:--}\"\n";
 
-/* A worker of this hash that is a file of ours in a folder of ours: run it. */
+/* A worker of this hash that is a file of ours in a folder of ours: run it. Where $TXGATE_DIR may
+ * be made or written, the user wants it there and nowhere else. */
 static const char find[] =
     "for _d; do _p=$_d/txgate-$_u$_x; _f=$_p/worker-$_H; "
     "if [ -n \"$_d\" ] && _ok \"$_p\" && [ -f \"$_f\" ] && [ ! -L \"$_f\" ] && [ -O \"$_f\" ]; "
     "then case $(_h \"$_f\") in $_H*) $_m \"$_f\" --version </dev/null >/dev/null 2>&1 && "
-    "exec $_m \"$_f\" --token $_T;; esac; fi; done; "
+    "exec $_m \"$_f\" --token $_T;; esac; fi; "
+    "[ -n \"$_d\" ] && [ \"$_d\" = \"$TXGATE_DIR\" ] && (umask 077; mkdir -p \"$_p\") 2>/dev/null "
+    "&& [ -w \"$_p\" ] && "
+    "break; done; "
     "printf '\\nTXG %s need\\n' $_T\n";
 
 /* $TXGATE_DIR and ~/.cache may be made (but no home), the others are there or are not for us; one

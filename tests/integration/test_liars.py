@@ -3,6 +3,7 @@ its deadline, named, with nothing left behind, and costs the other gateway's tes
 
 import pytest
 
+import wire
 from conftest import SRCDIR
 
 LIAR = """#!/usr/bin/python3
@@ -14,7 +15,7 @@ def say(data):
     os.write(1, data)
 def hello(**kwargs):
     say(b"TXG " + token.encode() + b"\\n")
-    say(wire.frame(0, wire.message("hello", **dict(dict(protocol=2, version="0"), **kwargs))))
+    say(wire.frame(0, wire.message("hello", **dict(dict(protocol=wire.PROTOCOL, version="0"), **kwargs))))
 def ready():
     hello()
     say(wire.frame(2, wire.message("workerready", version="0", pid=1)))
@@ -29,7 +30,7 @@ LIES = {
              "; it said: no such device"),
     "no hello": ("say(b'TXG ' + token.encode() + b'\\n' + wire.frame(0, wire.message('beat', n=1)))",
                  "hello: the agent's first message is not hello"),
-    "another protocol": ("hello(protocol=99)", "the worker speaks protocol 99, this txgate 2"),
+    "another protocol": ("hello(protocol=99)", "the worker speaks protocol 99, this txgate %d" % wire.PROTOCOL),
     "huge frame": ("hello(); say(wire.HEADER.pack(0x7fffffff, 0))", "link: frame of 2147483647 bytes"),
     "memory bomb": ("ready(); say(wire.frame(2, bytes.fromhex('dd03ffffff')))", "an array of"),
     "foreign channel": ("ready(); say(wire.frame(7, wire.message('shutdown')))", "link: no sign of life"),

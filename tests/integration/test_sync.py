@@ -204,7 +204,7 @@ class Keeper:
         self.process = subprocess.Popen([BUILDDIR / "txgate-worker", "--token", "t"], cwd=folder,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
         assert self.take(6, time.monotonic() + 10) == b"TXG t\n"
-        self.say(0, "hello", protocol=2, version="0", testrunuid="u", heartbeat=2000000)
+        self.say(0, "hello", protocol=wire.PROTOCOL, version="0", testrunuid="u", heartbeat=2000000)
         self.say(0, "open", channel=self.CHANNEL, kind=1, chdir={"bin": os.fsencode(folder).hex()})
 
     def say(self, on, what, **kwargs):

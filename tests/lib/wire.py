@@ -9,6 +9,7 @@ import pathlib
 import struct
 import sys
 
+PROTOCOL = 3
 HEADER = struct.Struct(">II")
 
 
