@@ -1,7 +1,7 @@
 """Suites that nobody here wrote, case by case: what txgate says is what their frameworks say.
 
-Built from Debian's sources below the build folder: nghttp2 and nghttp3 (CUnit, as they are, and
-nghttp2 once more with a planted error), the parts of yaml-cpp that need GoogleTest alone (as they
+Built from Debian's sources below the build folder: nghttp2 and nghttp3 (CUnit, as they are; nghttp2
+once more with a planted error, nghttp3 with musl and for another machine, CUnit as well), the parts of yaml-cpp that need GoogleTest alone (as they
 are, and with a planted error). Debian's prebuilt libglib2.0-tests (GLib) and dbus-tests (exit
 status). Each program is first run by hand and what its framework reports, CUnit's own text,
 GoogleTest's XML, GLib's TAP, is read here. Then txgate runs it, as a batch and with one process for
@@ -22,6 +22,10 @@ import sys
 import tempfile
 import xml.etree.ElementTree as ElementTree
 from concurrent.futures import ThreadPoolExecutor
+
+sys.path.insert(0, os.path.join(os.environ["TXG_SRCDIR"], "tests/lib"))
+
+import workers  # noqa: E402
 
 BUILDDIR = os.path.abspath(os.environ["TXG_BUILDDIR"])
 TXGATE = os.path.join(BUILDDIR, "txgate")
@@ -135,6 +139,51 @@ def nghttp(number, planted=False):
                   ["tests/*.c", "lib/*.c"], ["-lcunit", "-lm"])]
 
 
+def cunit(compiler):
+    """The folder of a libcunit.so that this compiler made, with its headers."""
+    if not shutil.which(compiler):
+        raise Skip("no %s here" % compiler)
+    folder = source("cunit")
+    headers = os.path.join(folder, "CUnit/Headers")
+    with open(os.path.join(headers, "CUnit.h.in")) as f:
+        text = f.read()
+    with open(os.path.join(headers, "CUnit.h"), "w") as f:
+        f.write(text.replace("@VERSION@", "2.1-3").replace("@RELEASE@", ""))
+    target = os.path.join(folder, compiler)
+    os.makedirs(os.path.join(target, "include"), exist_ok=True)
+    if not os.path.exists(os.path.join(target, "include/CUnit")):
+        os.symlink(headers, os.path.join(target, "include/CUnit"))
+    sources = glob.glob(os.path.join(folder, "CUnit/Sources/[BAF]*/*.c"))
+    call([compiler, "-w", "-shared", "-fPIC", '-DVERSION="2.1-3"', "-I" + headers, *sources,
+          "-Wl,-soname,libcunit.so.1", "-o", os.path.join(target, "libcunit.so.1")], folder)
+    return target
+
+
+def nghttp3_with(compiler):
+    folder = source("nghttp3")
+    fill_in_version(folder, "lib/includes/nghttp3/version.h")
+    library = cunit(compiler)
+    target = os.path.join(library, "nghttp3_test")
+    call([compiler, "-w", "-O1", "-DNGHTTP3_STATICLIB", "-DHAVE_ARPA_INET_H", "-DHAVE_UNISTD_H",
+          "-Ilib/includes", "-Ilib", "-I%s/include" % library, "-o", target,
+          *glob.glob(os.path.join(folder, "tests/*.c")), *glob.glob(os.path.join(folder, "lib/*.c")),
+          os.path.join(library, "libcunit.so.1"), "-Wl,-rpath," + library, "-lm"], folder)
+    return [target]
+
+
+EMULATOR = ["qemu-aarch64-static", "-L", "/usr/aarch64-linux-gnu"]
+
+
+def nghttp3_for_aarch64():
+    if not shutil.which(EMULATOR[0]):
+        raise Skip("no %s here" % EMULATOR[0])
+    found = nghttp3_with("aarch64-linux-gnu-gcc")
+    said, ready = workers.build(BUILDDIR, ["aarch64"])
+    if not ready:
+        raise Skip("no worker for aarch64: " + said[-300:])
+    return found
+
+
 def yaml_cpp(planted=False):
     folder = source("yaml-cpp")
     if planted:
@@ -173,7 +222,9 @@ def dbus():
 # What frameworks say of themselves: {case: verdict}
 
 def run_by_hand(words, folder):
-    return subprocess.run(words, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    with open(words[0], "rb") as f:
+        is_foreign = f.read(20)[18:] == b"\xb7\0"  # ELF's number of aarch64
+    return subprocess.run(EMULATOR * is_foreign + words, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.DEVNULL, timeout=TIMEOUT)
 
 
@@ -265,17 +316,23 @@ def compare(what, own, found):
 def one_by_one(suite, own, gateways, folder):
     """Each case by its own nodeid, on so many gateways at once: a process for each."""
     def one(nodeid):
-        words = [*suite.options, "--dist", "each", "-n", str(gateways), nodeid, *suite.arguments]
+        words = [*suite.options, "--dist", "each", "--tx", "%d*%s" % (gateways, suite.gateway),
+                 nodeid, *suite.arguments]
         return nodeid, by_txgate(words, folder).get(nodeid)
     with ThreadPoolExecutor(2) as pool:
         return dict(pool.map(one, own))
 
 
-Suite = collections.namedtuple("Suite", "programs says options arguments", defaults=([], []))
+Suite = collections.namedtuple("Suite", "programs says options arguments gateway",
+                               defaults=([], [], "popen"))
 SUITES = {
     "nghttp2": Suite(lambda: nghttp("2"), cunit_says),
     "nghttp2-planted": Suite(lambda: nghttp("2", True), cunit_says),
     "nghttp3": Suite(lambda: nghttp("3"), cunit_says),
+    "nghttp3-musl": Suite(lambda: nghttp3_with("musl-gcc"), cunit_says),
+    # its program, its library and the worker travel, and all of them run under an emulator
+    "nghttp3-aarch64": Suite(nghttp3_for_aarch64, cunit_says,
+                             gateway="exec=env//arch=aarch64//emulator=" + " ".join(EMULATOR)),
     "yaml-cpp": Suite(yaml_cpp, gtest_says),
     "yaml-cpp-planted": Suite(lambda: yaml_cpp(True), gtest_says),
     "glib": Suite(glib, glib_says, arguments=["--", *SEED]),
@@ -286,9 +343,11 @@ SUITES = {
 def run_suite(name, part, folder):
     suite = SUITES[name]
     programs = suite.programs()
+    if suite.gateway != "popen":  # only what lies below the directory of the run travels
+        programs = [os.path.basename(shutil.copy(program, folder)) for program in programs]
     own = {}
     for program in programs:
-        for case, verdict in suite.says(program, folder).items():
+        for case, verdict in suite.says(os.path.join(folder, program), folder).items():
             own[program + "::" + case if case else program] = verdict
     counts = dict(collections.Counter(own.values()))
     print("%s: %d programs, %d cases; by themselves: %s" %
@@ -299,7 +358,8 @@ def run_suite(name, part, folder):
     passed = failed = 0
     some = [nodeid for nodeid in own if part in nodeid]
     for gateways in (1, 4):
-        found = by_txgate([*suite.options, "-n", str(gateways), *programs, *suite.arguments], folder)
+        found = by_txgate([*suite.options, "--tx", "%d*%s" % (gateways, suite.gateway), *programs,
+                           *suite.arguments], folder)
         runs = [("batch", found, {nodeid: [own[nodeid]] for nodeid in own})]
         runs.append(("a process for each case", one_by_one(suite, some, gateways, folder),
                      {nodeid: [own[nodeid]] * gateways for nodeid in some}))
