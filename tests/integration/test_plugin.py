@@ -2,7 +2,10 @@
 
 import os
 import re
+import signal
 import subprocess
+import threading
+import time
 
 import pytest
 
@@ -84,3 +87,35 @@ def test_native_tests_on_a_gateway_without_python(run, script):
 def test_what_is_wrong_with_a_spec_is_a_usage_error(run):
     code, text = run("--tx=@imx7", "--dist", "load", "test_it.py")
     assert code == 4 and "'@imx7': no such id or label" in text, text
+
+
+@pytest.mark.parametrize("victim, signum, words", [
+    ("interpreter", signal.SIGKILL, "Not properly terminated"),
+    ("agent", signal.SIGKILL, "Not properly terminated"),
+    ("agent", signal.SIGSTOP, "no sign of life for"),
+])
+def test_what_dies_or_freezes(run, tmp_path, victim, signum, words):
+    """Python tests through the plugin: pytest-xdist ends with a message, and never waits."""
+    (tmp_path / "txgate.yaml").write_text("heartbeat: 200ms\n")
+    (tmp_path / "test_it.py").write_text(
+        "import os, time\n"
+        "def test_waits():\n"
+        "    with open('new', 'w') as f: f.write(str(os.getpid()))\n"
+        "    os.rename('new', 'began')\n"
+        "    time.sleep(60)\n")
+
+    def strike():
+        end = time.monotonic() + 20
+        while not (tmp_path / "began").exists() and time.monotonic() < end:
+            time.sleep(0.01)
+        pid = int((tmp_path / "began").read_text())
+        os.kill(pid if victim == "interpreter" else processes.parent(pid), signum)
+        struck.append(time.monotonic())
+    struck = []
+    other = threading.Thread(target=strike)
+    other.start()
+    code, text = run("--tx", "popen", "--dist", "load", "--max-worker-restart", "0", "test_it.py")
+    other.join()
+    assert time.monotonic() - struck[0] < 10, text
+    assert code == 1 and "crashed while running 'test_it.py::test_waits'" in text, text
+    assert words in text, text

@@ -2,10 +2,13 @@
 
 import os
 import re
+import signal
 import sys
+import time
 
 import pytest
 
+import processes
 import venvs
 
 TX = "popen//python=%s" % sys.executable
@@ -220,3 +223,43 @@ def test_a_suite_of_txgate_yaml(txgate, suite):
     (suite / "bin/python3").symlink_to(sys.executable)
     result = run(txgate, "--tx", "popen", env={"PATH": "%s:/usr/bin:/bin" % (suite / "bin")})
     assert result.code == 0 and "1 passed" in result.out, result
+
+
+WAITS = """
+import os, time
+def test_first(): pass
+def test_waits():
+    if not os.path.exists("again"):
+        open("again", "w").close()
+        with open("new", "w") as f: f.write(str(os.getpid()))
+        os.rename("new", "began")
+        time.sleep(60)
+    assert 0, "it ran twice"
+def test_last(): pass
+"""
+
+
+@pytest.mark.parametrize("victim, signum, outcome, words", [
+    ("interpreter", signal.SIGKILL, "crashed", "signal 9"),
+    ("worker", signal.SIGKILL, "crashed", "worker was killed by signal 9"),
+    ("worker", signal.SIGSTOP, "crashed", "worker froze"),
+    ("agent", signal.SIGKILL, "lost", "link"),
+    ("agent", signal.SIGSTOP, "lost", "no sign of life for"),
+])
+def test_what_dies_or_freezes(txgate, suite, outcomes, victim, signum, outcome, words):
+    """Told within the lost time; the other tests run, on a new gateway where theirs is gone."""
+    (suite / "tests/test_it.py").write_text(WAITS)
+    child = txgate.start("run", "--tx", TX, "--heartbeat", "200ms", "--jsonl", "events", "tests")
+    end = time.monotonic() + 20
+    while not (suite / "began").exists() and time.monotonic() < end:
+        time.sleep(0.01)
+    pid = int((suite / "began").read_text())
+    for _ in range(["interpreter", "worker", "agent"].index(victim)):
+        pid = processes.parent(pid)
+    begun = time.monotonic()
+    os.kill(pid, signum)
+    out = child.communicate(timeout=30)[0].decode()
+    assert time.monotonic() - begun < 10, out
+    found = names(outcomes(suite / "events"))
+    assert found == {"first": "passed", "waits": outcome, "last": "passed"}, out
+    assert words in out and child.returncode == (1 if outcome == "crashed" else 6), out
