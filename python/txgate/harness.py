@@ -11,6 +11,7 @@ import array
 import fcntl
 import json
 import os
+import select
 import sys
 import termios
 import types
@@ -78,7 +79,6 @@ class Wire:
         return [unescape(f) for f in line.decode("utf-8", "surrogateescape").split("\t")]
 
     def _readable(self) -> bool:
-        import select
         return bool(select.select([self.commands], [], [], 0)[0])
 
     def next(self, wait: bool = True) -> Optional[List[str]]:
@@ -192,6 +192,11 @@ class Harness:
             config.pluginmanager.register(fixtures(), "txgate-fixtures")
             config.addinivalue_line("markers", "xdist_group(name): stays with others of that group")
 
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """pytest's own terminal report is nobody's, and costs a tenth of a small test's time."""
+        session.config.pluginmanager.unregister(name="terminalreporter")
+
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
             self.failed_to_collect = True
@@ -246,7 +251,8 @@ class Harness:
     def commands(self, queue: List[str], items: Dict[str, pytest.Item]) -> Iterator[str]:
         """Names to run, one after the other; what waits behind them stands in the queue."""
         while True:
-            message = self.wire.next(wait=not queue)
+            # A look costs a system call: there is one more to know, as what follows a test, or none.
+            message = self.wire.next(wait=not queue) if len(queue) < 2 else None
             while message is not None:
                 if message[0] == "list":
                     for name in items:

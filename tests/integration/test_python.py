@@ -59,7 +59,7 @@ def test_named(text):
 def test_dies():
     os._exit(3)
 """
-INI = "[pytest]\nmarkers = slow\naddopts = -p no:cacheprovider\n"
+INI = "[pytest]\nmarkers = slow\naddopts = -p no:cacheprovider -ra -v --tb=short --durations=3\n"
 
 
 @pytest.fixture
