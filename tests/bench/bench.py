@@ -1,6 +1,6 @@
 """How fast txgate is, beside what it could be: `make bench`.
 
-bench.py [SECTION...]: spawn, growth, first, output, devices. Rows of one section alternate (A B A
+bench.py [SECTION...]: spawn, growth, first, output, devices, python. Rows of one section alternate (A B A
 B ...) so that a slow moment of the machine hits all of them; shown are medians, CPU seconds of all
 processes (user and system) beside wall seconds, and the ratio to the section's floor, which is the
 median of the ratios within each round. Everything is also left in bench.json.
@@ -20,6 +20,10 @@ import tempfile
 import time
 
 SRCDIR = os.environ["TXG_SRCDIR"]
+sys.path.insert(0, os.path.join(SRCDIR, "tests/lib"))
+
+import venvs  # noqa: E402
+
 BUILDDIR = os.environ["TXG_BUILDDIR"]
 TXGATE = os.path.join(BUILDDIR, "txgate")
 PROGRAMS = os.path.join(BUILDDIR, "tests/bench")
@@ -209,6 +213,60 @@ def devices(where):
              out[mode]["wall"] - slept, 0.10)
 
 
+def controller_cpu(command, **kwargs):
+    """CPU seconds of the command's own process, its children apart."""
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                             stdin=subprocess.DEVNULL, **kwargs)
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    with open("/proc/%d/stat" % child.pid) as f:
+        ticks = f.read().rpartition(")")[2].split()[11:13]
+    child.wait()
+    return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+
+
+def python(where):
+    """10,000 trivial tests: Python's by two pytests side by side, by txgate run and by xdist; native
+    ones under xdist, with txgate-worker in the place of its Python."""
+    try:
+        bin_folder = venvs.bin_folder("current", BUILDDIR)
+    except venvs.Unavailable as e:
+        print("\nno released pytest-xdist here: %s" % e)
+        return
+    pytest, count = str(bin_folder / "pytest"), 10000
+    for half in "ab":
+        with open(os.path.join(where, "test_%s.py" % half), "w") as f:
+            f.write("import pytest\n@pytest.mark.parametrize('i', range(%d))\n"
+                    "def test_it(i): pass\n" % (count // 2))
+    names_of("pass", count, where)
+    options = ["-q", "-p", "no:cacheprovider"]
+    tests = ["test_a.py", "test_b.py"]
+    ours = [TXGATE, "run", "-q", "--tx", "2*popen//python=%s" % (bin_folder / "python"), "--dist",
+            "load", *tests]
+    theirs = [pytest, *options, "-n", "2", *tests]
+    native = [pytest, *options, "--tx", "2*popen//python=%s" % os.path.join(BUILDDIR, "txgate-worker"),
+              "--dist", "load", "pass%d" % count]
+    side_by_side = "%s %s test_a.py & %s %s test_b.py; wait" % (pytest, " ".join(options), pytest,
+                                                              " ".join(options))
+    out = rounds("10,000 trivial tests in two interpreters", {
+        "two pytests side by side": lambda: run(side_by_side, cwd=where),
+        "txgate run --tx 2*popen//python=": lambda: run(ours, cwd=where),
+        "pytest -n 2": lambda: run(theirs, cwd=where),
+        "pytest -n 2, native, txgate-worker": lambda: run(native, cwd=where),
+    }, min(ROUNDS, 3))
+    wall = {name: row["wall"] for name, row in out.items()}
+    used = {name: controller_cpu(command, cwd=where) / count * 1e6
+            for name, command in (("txgate run", ours), ("pytest -n 2", theirs),
+                                  ("pytest -n 2, native", native))}
+    for name, us in used.items():
+        print("  %-44s %8.1f us of the controller's CPU for a test" % (name, us))
+    results["controller cpu, us for a test"] = used
+    goal("Python tests: txgate over xdist, wall", wall["txgate run --tx 2*popen//python="]
+         / wall["pytest -n 2"], 1 / 1.8)
+    goal("Python tests: txgate over two pytests side by side",
+         out["txgate run --tx 2*popen//python="]["ratio"], 1.05)
+    goal("us of txgate's CPU for a Python test", used["txgate run"], 10)
+
+
 def goal(what, value, limit):
     results.setdefault("goals", {})[what] = {"value": value, "limit": limit}
     print("  goal: %s: %.4g, at most %g: %s" %
@@ -216,7 +274,7 @@ def goal(what, value, limit):
 
 
 def main(sections):
-    known = {f.__name__: f for f in (spawn, growth, first, output, devices)}
+    known = {f.__name__: f for f in (spawn, growth, first, output, devices, python)}
     unknown = [s for s in sections if s not in known]
     if unknown:
         sys.exit("no section %s; there are %s" % (", ".join(unknown), ", ".join(known)))
