@@ -257,6 +257,8 @@ static const struct txg_field suite_fields[] = {
     {.name = "args", .type = TXG_FIELD_TEXTS, .offset = SUITE(args)},
     {.name = "group", .type = TXG_FIELD_TEXT, .offset = SUITE(group)},
     {.name = "needs", .type = TXG_FIELD_WORDS, .offset = SUITE(needs)},
+    {.name = "uses", .type = TXG_FIELD_WORDS, .offset = SUITE(uses)},
+    {.name = "serial", .type = TXG_FIELD_BOOL, .offset = SUITE(serial)},
     {.name = "timeout",
      .type = TXG_FIELD_DURATION,
      .offset = SUITE(timeout),
@@ -273,6 +275,7 @@ static void suite_config_release(struct txg_suite_config *suite)
     free(suite->cwd);
     txg_strv_release(&suite->args);
     txg_strv_release(&suite->needs);
+    txg_strv_release(&suite->uses);
     free(suite->group);
     free(suite->where);
 }

@@ -33,8 +33,10 @@ struct txg_suite_config {
     char *cwd;             /* NULL: the gateway's */
     struct txg_strv args;
     struct txg_strv needs;
-    char *group;     /* or NULL */
-    int64_t timeout; /* microseconds; 0: none given */
+    struct txg_strv uses; /* resources that one test has at a time */
+    bool serial;          /* its tests run alone */
+    char *group;          /* or NULL */
+    int64_t timeout;      /* microseconds; 0: none given */
     char *where;
 };
 

@@ -101,6 +101,16 @@ static int read_int(const struct txg_schema *s, const struct txg_field *f,
     return 0;
 }
 
+static int read_bool(const struct txg_schema *s, const struct txg_field *f,
+                     const struct txg_node *node, bool *out)
+{
+    bool truth = is_scalar(node) && node->plain && strcmp(node->text, "true") == 0;
+    if (!truth && !(is_scalar(node) && node->plain && strcmp(node->text, "false") == 0))
+        return txg_schema_mismatch(s, node, f->name, "true or false");
+    *out = truth;
+    return 0;
+}
+
 static int read_list(const struct txg_schema *s, const struct txg_field *f,
                      const struct txg_node *node, struct txg_strv *out)
 {
@@ -153,6 +163,8 @@ static int read_field(const struct txg_schema *s, const struct txg_field *f,
         return read_duration(s, f, value, member);
     case TXG_FIELD_INT:
         return read_int(s, f, value, member);
+    case TXG_FIELD_BOOL:
+        return read_bool(s, f, value, member);
     case TXG_FIELD_WORDS:
     case TXG_FIELD_TEXTS:
     case TXG_FIELD_PATTERNS:

@@ -15,6 +15,7 @@ enum txg_field_type {
     TXG_FIELD_CHOICE,   /* char *: one of `choices` */
     TXG_FIELD_DURATION, /* int64_t, microseconds, from min to max */
     TXG_FIELD_INT,      /* long, from min to max */
+    TXG_FIELD_BOOL,     /* bool: true or false */
     TXG_FIELD_WORDS,    /* struct txg_strv: a list of different words */
     TXG_FIELD_TEXTS,    /* struct txg_strv: a list of lines, which may be empty lines */
     TXG_FIELD_PATTERNS, /* struct txg_strv: a line or a list of lines, at least one */

@@ -210,7 +210,12 @@ static struct txg_session *new_session(struct run *r, int64_t now)
         bool pytest = plan->suites.items[i].pytest;
         if (from)
             suites[i] = (struct txg_session_suite){
-                from->name, (const char *const *)from->needs.items, from->group, false, false};
+                .name = from->name,
+                .needs = (const char *const *)from->needs.items,
+                .group = from->group,
+                .uses = (const char *const *)from->uses.items,
+                .serial = from->serial,
+            };
         suites[i].pytest = pytest;
         suites[i].drop_all = plan->drop_unmarked && !pytest;
     }

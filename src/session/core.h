@@ -26,10 +26,13 @@ struct txg_session {
     size_t *lane_starts;            /* `each`: number of its first outcome */
     unsigned char *outcomes;        /* by number: enum txg_outcome, or TXG_OUTCOMES: none yet */
     size_t n_outcomes;              /* numbers given out */
-    struct txg_span *failed;        /* config's, sorted */
-    struct txg_span failed_note;    /* for SCHEDULING; owned */
-    struct txg_tries **tries;       /* retry.c: by number; NULL: none has failed yet */
-    size_t total, done;             /* those that the run owes, and has */
+    struct txg_lock *locks;         /* lock.c */
+    size_t n_locks;
+    bool dropped;                /* one may be free: see txg_locks_pass_on */
+    struct txg_span *failed;     /* config's, sorted */
+    struct txg_span failed_note; /* for SCHEDULING; owned */
+    struct txg_tries **tries;    /* retry.c: by number; NULL: none has failed yet */
+    size_t total, done;          /* those that the run owes, and has */
     size_t counts[TXG_OUTCOMES];
     size_t flaky;
     size_t deselected, collect_errors, failures, gateways_failed;
@@ -120,6 +123,18 @@ struct txg_span txg_session_nodeid(const struct txg_session *s, size_t number);
 void txg_session_settle(struct txg_session *s, const struct txg_node *node, size_t number,
                         const struct txg_event_result *result);
 bool txg_session_is_settled(const struct txg_session *s, size_t number);
+
+/* lock.c: uses: and serial: of suites. What the tests of a suite want is taken for each test that a
+ * node is dealt and dropped for each that it holds no more. */
+void txg_locks_init(struct txg_session *s);
+enum { TXG_LOCKS_NONE, TXG_LOCKS_USES, TXG_LOCKS_SERIAL };
+int txg_locks_rank(const struct txg_session *s, size_t suite); /* one of these */
+bool txg_locks_free(const struct txg_session *s, const struct txg_node *node, size_t suite);
+void txg_locks_take(struct txg_session *s, const struct txg_node *node, size_t index);
+void txg_locks_drop(struct txg_session *s, const struct txg_node *node, size_t index);
+
+/* Lets others have what was dropped. */
+void txg_locks_pass_on(struct txg_session *s, struct txg_node *node);
 
 /* retry.c. A test that the node had at `index` has ended: when it failed and may be tried again
  * that is told and done, and it has no outcome yet. False: `result` is its outcome. */

@@ -79,6 +79,12 @@ bool txg_deal_has_work(const struct txg_deal *d, const struct txg_node *node)
     return false;
 }
 
+bool txg_deal_is_locked(const struct txg_deal *d, size_t number)
+{
+    const struct txg_session *s = d->session;
+    return d->locks && txg_locks_rank(s, txg_catalog_suite(&s->catalog, number)) != TXG_LOCKS_NONE;
+}
+
 bool txg_deal_may_run(const struct txg_deal *d, const struct txg_node *node, size_t number)
 {
     return index_for(d, node, number) >= 0;
@@ -158,22 +164,46 @@ static void send_held(struct txg_deal *d, struct txg_node *node, size_t n)
     send_indices(d, node, TXG_MSG_RUNTESTS, node->held.items + node->held.tail - n, n);
 }
 
+static void take(struct txg_deal *d, struct txg_node *node, size_t index)
+{
+    txg_held_push(&node->held, index);
+    if (d->locks)
+        txg_locks_take(d->session, node, index);
+}
+
+/* May the test be dealt now, and with it the rest of its unit, which begins at `at`? */
+static bool is_free(const struct txg_deal *d, const struct txg_node *node, size_t at,
+                    const size_t *units)
+{
+    const struct txg_pending *p = &d->pending;
+    const struct txg_session *s = d->session;
+    for (size_t i = at; d->locks && i < p->tail; i++) {
+        if (i > at && (!units || units[p->items[i]] != units[p->items[at]]))
+            break;
+        if (!txg_locks_free(s, node, txg_catalog_suite(&s->catalog, p->items[i])))
+            return false;
+    }
+    return true;
+}
+
 /* The next `n` pending tests that the node may run; of one unit only where there are units. */
 static size_t send_pending(struct txg_deal *d, struct txg_node *node, size_t n, const size_t *units)
 {
     struct txg_pending *p = &d->pending;
-    size_t sent = 0, kept = 0, at = p->head, unit = SIZE_MAX;
+    size_t sent = 0, kept = 0, at = p->head, unit = SIZE_MAX, blocked = SIZE_MAX;
     for (; at < p->tail && sent < n; at++) {
         size_t number = p->items[at];
         if (units && sent && units[number] != unit)
             break;
         int64_t index = index_for(d, node, number);
-        if (index < 0) {
+        bool begun = units && sent, waits = units && units[number] == blocked;
+        if (index < 0 || waits || (!begun && !is_free(d, node, at, units))) {
+            blocked = units && index >= 0 ? units[number] : blocked;
             p->items[p->head + kept++] = number;
             continue;
         }
         unit = units ? units[number] : unit;
-        txg_held_push(&node->held, (size_t)index);
+        take(d, node, (size_t)index);
         sent++;
     }
     /* what this node may not run stays in front, in its order */
@@ -196,7 +226,7 @@ void txg_deal_send_unit(struct txg_deal *d, struct txg_node *node)
 
 void txg_deal_send_again(struct txg_deal *d, struct txg_node *node, size_t index)
 {
-    txg_held_push(&node->held, index);
+    take(d, node, index);
     send_held(d, node, 1);
 }
 
@@ -208,17 +238,45 @@ void txg_deal_steal(struct txg_deal *d, struct txg_node *node, const size_t *ind
     node->steals++;
 }
 
+/* Does the node owe the test at `index` of its lane, and may run it? */
+static bool is_owed(const struct txg_session *s, const struct txg_node *node, size_t index)
+{
+    return !txg_session_is_settled(s, txg_session_number(s, node, index)) &&
+           s->allowed[node->origin * s->config.n_suites + node->tests->suites[index]];
+}
+
+bool txg_deal_has_rest(const struct txg_deal *d, const struct txg_node *node)
+{
+    for (size_t i = 0; i < node->tests->n; i++)
+        if (is_owed(d->session, node, i))
+            return true;
+    return false;
+}
+
+/* Of tests that must wait for others, those first that need not. */
+static int first_rank(const struct txg_deal *d, const struct txg_node *node)
+{
+    const struct txg_session *s = d->session;
+    int first = TXG_LOCKS_SERIAL;
+    for (size_t i = 0; i < node->tests->n && d->locks; i++)
+        if (is_owed(s, node, i) && txg_locks_rank(s, node->tests->suites[i]) < first)
+            first = txg_locks_rank(s, node->tests->suites[i]);
+    return d->locks ? first : TXG_LOCKS_NONE;
+}
+
 void txg_deal_send_rest(struct txg_deal *d, struct txg_node *node)
 {
     const struct txg_session *s = d->session;
     size_t sent = 0;
+    int rank = first_rank(d, node);
     for (size_t k = 0; k < 2 * node->tests->n; k++) { /* once for those that come first */
-        size_t i = k % node->tests->n;
+        size_t i = k % node->tests->n, suite = node->tests->suites[i];
         if (txg_session_comes_first(s, txg_tests_nodeid(node->tests, i)) != (k == i) ||
-            txg_session_is_settled(s, txg_session_number(s, node, i)) ||
-            !s->allowed[node->origin * s->config.n_suites + node->tests->suites[i]])
+            !is_owed(s, node, i))
             continue;
-        txg_held_push(&node->held, i);
+        if (d->locks && (txg_locks_rank(s, suite) != rank || !txg_locks_free(s, node, suite)))
+            continue;
+        take(d, node, i);
         sent++;
     }
     send_held(d, node, sent);

@@ -12,6 +12,7 @@ static bool blame(struct txg_session *s, struct txg_node *node, const struct txg
     struct txg_event_result result = {.outcome = TXG_CRASHED, .start = -1, .status = -1};
     node->running = false;
     node->held.head++;
+    txg_locks_drop(s, node, index);
     if (s->interrupts > 1 || s->overtime) {
         result = txg_session_cut_short(s);
     } else if (event->down == TXG_DOWN_LOST) {
@@ -41,6 +42,8 @@ struct txg_event_result txg_session_cut_short(const struct txg_session *s)
 
 static void give_back_held(struct txg_session *s, struct txg_node *node)
 {
+    for (size_t i = node->held.head; i < node->held.tail; i++)
+        txg_locks_drop(s, node, node->held.items[i]);
     if (s->config.dist != TXG_DIST_EACH)
         for (size_t i = node->held.head; i < node->held.tail; i++)
             txg_deal_put_back(&s->deal, txg_session_number(s, node, node->held.items[i]));
@@ -53,7 +56,9 @@ static bool has_work_left(const struct txg_session *s, const struct txg_node *no
     if (s->progress == TXG_WAITING)
         return true;
     if (s->config.dist == TXG_DIST_EACH)
-        return held || !node->tests;
+        return held || !node->tests ||
+               (s->deal.locks && s->lanes[node->origin] == node->tests &&
+                txg_deal_has_rest(&s->deal, node));
     return txg_pending_count(&s->deal.pending) > 0 &&
            (!node->tests || txg_deal_has_work(&s->deal, node));
 }
@@ -164,6 +169,7 @@ void txg_session_down(struct txg_session *s, struct txg_node *node,
     /* those that are there take what they can: only for the rest a new one is started */
     if (s->progress == TXG_DEALING)
         s->scheduler->node_gone(&s->deal, node);
+    txg_locks_pass_on(s, node);
     bool replaced = wants_replacement(s, node, event, held);
     report_down(s, node, event, before_ready, replaced);
     if (s->progress == TXG_WAITING && s->config.require_all && !replaced)

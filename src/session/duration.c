@@ -123,7 +123,7 @@ static size_t *choose(const struct txg_deal *d, const struct txg_node *node, siz
     bool dry = !node->running; /* its first one is as good as started */
     for (size_t i = h->tail; i > first + dry && (many == 0 || 2 * taken < all); i--) {
         size_t number = txg_deal_number(d, node, h->items[i - 1]);
-        if (!may_any_dry_run(d, number))
+        if (txg_deal_is_locked(d, number) || !may_any_dry_run(d, number))
             continue;
         taken += expected(d, node, number);
         chosen[many++] = h->items[i - 1];

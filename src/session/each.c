@@ -3,11 +3,14 @@
 #include "src/session/scheduler.h"
 
 /* Every gateway runs everything: it is sent all at once, and that nothing more will come, unless
- * what fails may come again. */
+ * what fails may come again or something must wait for others. */
 static void node_ready(struct txg_deal *d, struct txg_node *node)
 {
+    if (!txg_deal_is_live(node) || node->shutting || txg_held_count(&node->held) > 0)
+        return;
     txg_deal_send_rest(d, node);
-    if (!d->retries || txg_held_count(&node->held) == 0)
+    bool waits = d->locks && txg_deal_has_rest(d, node);
+    if (!waits && (!d->retries || txg_held_count(&node->held) == 0))
         txg_deal_shutdown(d, node);
 }
 
@@ -21,8 +24,13 @@ static void begin(struct txg_deal *d)
 static void completed(struct txg_deal *d, struct txg_node *node, int64_t duration)
 {
     (void)duration;
-    if (txg_held_count(&node->held) == 0)
-        txg_deal_shutdown(d, node);
+    node_ready(d, node);
+}
+
+static void returned(struct txg_deal *d, struct txg_node *node)
+{
+    (void)node;
+    begin(d);
 }
 
 /* What is left of a lane is its next gateway's. */
@@ -38,6 +46,6 @@ const struct txg_scheduler_ops txg_scheduler_each = {
     .begin = begin,
     .node_ready = node_ready,
     .completed = completed,
-    .returned = node_gone,
+    .returned = returned,
     .node_gone = node_gone,
 };

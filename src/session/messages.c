@@ -142,6 +142,7 @@ static void take_testreport(struct txg_session *s, struct txg_node *node,
     }
     node->running = false;
     node->held.head++;
+    txg_locks_drop(s, node, (size_t)msg->index);
     struct txg_event_point *points =
         txg_session_keep(s, txg_xcalloc(msg->n_points, sizeof *points));
     for (size_t i = 0; i < msg->n_points; i++)
@@ -170,6 +171,7 @@ static void take_testreport(struct txg_session *s, struct txg_node *node,
         txg_session_settle(s, node, txg_session_number(s, node, (size_t)msg->index), &result);
     if (s->progress == TXG_DEALING)
         s->scheduler->completed(&s->deal, node, msg->duration);
+    txg_locks_pass_on(s, node);
 }
 
 static void take_unscheduled(struct txg_session *s, struct txg_node *node,
@@ -185,12 +187,14 @@ static void take_unscheduled(struct txg_session *s, struct txg_node *node,
                 txg_session_fault(s, node, "it gave back a test that it does not hold");
                 return;
             }
+            txg_locks_drop(s, node, index);
             if (s->config.dist != TXG_DIST_EACH)
                 txg_pending_push(&s->deal.pending, txg_session_number(s, node, index));
         }
     }
     if (s->progress == TXG_DEALING && s->scheduler->given_back)
         s->scheduler->given_back(&s->deal, node);
+    txg_locks_pass_on(s, node);
 }
 
 void txg_session_take_message(struct txg_session *s, struct txg_node *node,

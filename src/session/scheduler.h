@@ -19,7 +19,8 @@ struct txg_scheduler_ops {
     void (*node_ready)(struct txg_deal *d, struct txg_node *node);
     /* A test of the node has ended after `duration` microseconds. */
     void (*completed)(struct txg_deal *d, struct txg_node *node, int64_t duration);
-    /* A test of the node has failed and is pending once more, in front. */
+    /* A test of the node has failed and is pending once more, in front; or what some tests must
+     * wait for may be free. */
     void (*returned)(struct txg_deal *d, struct txg_node *node);
     /* The node is dead; what it held and had not started is back (txg_deal_pending). */
     void (*node_gone)(struct txg_deal *d, struct txg_node *node);
@@ -47,6 +48,7 @@ struct txg_deal {
     size_t maxschedchunk;       /* SIZE_MAX: no cap */
     bool keep_order;
     bool retries;             /* tests that fail may be sent again */
+    bool locks;               /* some tests must wait for others: sending may skip them */
     size_t *units;            /* [number]: what is dealt in one go; made and used by scope.c */
     struct txg_expect expect; /* duration.c; made by txg_deal_sort_longest */
     int64_t mean;             /* duration.c: of the tests that have ended; 0: none */
@@ -80,6 +82,12 @@ void txg_deal_send_again(struct txg_deal *d, struct txg_node *node, size_t index
 
 /* Asks the node to give back what it holds at these of its indices and has not started. */
 void txg_deal_steal(struct txg_deal *d, struct txg_node *node, const size_t *indices, size_t n);
+
+/* Must others wait while it runs? Then nobody takes it from who holds it. */
+bool txg_deal_is_locked(const struct txg_deal *d, size_t number);
+
+/* `each`: has the node's lane tests without an outcome that it may run? */
+bool txg_deal_has_rest(const struct txg_deal *d, const struct txg_node *node);
 
 /* May the node run this test? */
 bool txg_deal_may_run(const struct txg_deal *d, const struct txg_node *node, size_t number);

@@ -129,6 +129,7 @@ struct txg_session *txg_session_new(const struct txg_session_config *config, int
     s->config.suites = s->suites;
     decide_needs(s);
     txg_session_take_failed(s);
+    txg_locks_init(s);
     s->began = s->now = now;
     s->give_up_at = INT64_MAX;
     s->scheduler = schedulers[config->dist];
@@ -181,6 +182,7 @@ void txg_session_free(struct txg_session *s)
     free(s->lane_starts);
     txg_session_release_tries(s);
     free(s->failed);
+    free(s->locks);
     free((char *)(uintptr_t)s->failed_note.data);
     free(s->outcomes);
     free(s->commands);

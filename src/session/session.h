@@ -51,6 +51,8 @@ struct txg_session_suite {
     const char *group;        /* loadgroup: its tests go to one gateway; or NULL */
     bool pytest;              /* who has read -k, and whose names say `@group` with loadgroup */
     bool drop_all;            /* as -m says */
+    const char *const *uses;  /* resources: no two tests that use one run at a time; or NULL */
+    bool serial;              /* nothing else runs on any gateway while one of its tests does */
 };
 
 struct txg_session_time { /* of an earlier run */

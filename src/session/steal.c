@@ -46,7 +46,8 @@ static void share(struct txg_deal *d)
 static bool any_idle_may_run(const struct txg_deal *d, size_t number)
 {
     for (size_t i = 0; i < d->n_nodes; i++)
-        if (is_idle(d->nodes[i]) && txg_deal_may_run(d, d->nodes[i], number))
+        if (is_idle(d->nodes[i]) && !txg_deal_is_locked(d, number) &&
+            txg_deal_may_run(d, d->nodes[i], number))
             return true;
     return false;
 }

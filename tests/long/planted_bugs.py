@@ -29,7 +29,7 @@ BUGS = [
      "    check_all(d);", "static void node_gone(struct txg_deal *d, struct txg_node *node)\n{\n"
      "    (void)node;\n    (void)d;"),
     ("each sends a replacement what is done", "src/session/deal.c",
-     "txg_session_is_settled(s, txg_session_number(s, node, i)) ||", ""),
+     "return !txg_session_is_settled(s, txg_session_number(s, node, index)) &&", "return"),
     ("labels are not looked at", "src/session/session.c",
      "all = all && has_label", "all = all || has_label"),
     ("a unit is torn apart", "src/session/deal.c",
@@ -44,6 +44,12 @@ BUGS = [
     ("duration waits for a victim that died", "src/session/duration.c",
      "    if (d->victim == node)\n        d->victim = NULL;", "    if (node->steals == 0 && "
      "txg_deal_is_live(node))\n        d->victim = NULL;"),
+    ("a resource is had twice", "src/session/lock.c",
+     "wanted ? lock->owner != node :", "wanted ? node->tests == NULL :"),
+    ("a serial test is not alone", "src/session/lock.c",
+     "!lock->name && !is_alone(s, node)", "!lock->name && lock->count > 0"),
+    ("nobody is told that a resource is free", "src/session/lock.c",
+     "    if (s->dropped && s->progress == TXG_DEALING)", "    if (!s->scheduler)"),
     ("what steal gave back is lost", "src/session/messages.c",
      "            if (s->config.dist != TXG_DIST_EACH)\n", "            if (index == 0)\n"),
     ("who has nothing left goes home too early", "src/session/end.c",

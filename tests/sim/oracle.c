@@ -99,15 +99,71 @@ static bool has_failed_on(const struct sim_world *w, size_t outcome, size_t boar
     return w->plan->config.retry_other && (w->oracle.outcomes[outcome].failed_on >> board & 1);
 }
 
+static const struct txg_session_suite *rules_of(const struct sim_world *w, size_t outcome)
+{
+    return &w->plan->suites[suite_of(w, outcome)];
+}
+
+static bool excludes(const struct txg_session_suite *a, const struct txg_session_suite *b)
+{
+    for (const char *const *x = a->uses; *x; x++)
+        for (const char *const *y = b->uses; *y; y++)
+            if (strcmp(*x, *y) == 0)
+                return true;
+    return a->serial || b->serial;
+}
+
+/* May the test be dealt to a gateway, for what others hold? */
+static bool is_free_of_others(const struct sim_world *w, const struct sim_node *node,
+                              size_t outcome)
+{
+    const struct sim_oracle *o = &w->oracle;
+    for (size_t i = 0; i < o->n_outcomes; i++) {
+        const struct sim_outcome *it = &o->outcomes[i];
+        if ((it->state == SIM_HELD || it->state == SIM_RUNNING) && it->holder != node->number &&
+            excludes(rules_of(w, outcome), rules_of(w, i)))
+            return false;
+    }
+    return true;
+}
+
+/* Does a test of it make others wait? */
+static bool has_rules(const struct sim_world *w)
+{
+    for (size_t i = 0; i < w->plan->config.n_suites; i++)
+        if (w->plan->suites[i].serial || w->plan->suites[i].uses[0])
+            return true;
+    return false;
+}
+
+void sim_oracle_alone(struct sim_world *w, const struct sim_node *node, size_t index)
+{
+    size_t outcome = sim_outcome_of(w, node, index);
+    for (size_t i = 0; i < w->n_nodes; i++) {
+        const struct sim_node *other = &w->nodes[i];
+        if (other == node || !other->runs || other->state != SIM_WORKING)
+            continue;
+        size_t runs = sim_outcome_of(w, other, other->running);
+        if (excludes(rules_of(w, outcome), rules_of(w, runs)))
+            sim_fail(w, "test %zu starts on gw%u while test %zu runs on gw%u", outcome,
+                     node->number, runs, other->number);
+    }
+}
+
 /* May the gateway run what is free? Then it is the first such outcome, else SIM_NONE. */
 static size_t free_for(const struct sim_world *w, const struct sim_node *node)
 {
     const struct sim_oracle *o = &w->oracle;
+    bool rules = has_rules(w);
+    if (rules && w->plan->config.dist >= TXG_DIST_LOADSCOPE &&
+        w->plan->config.dist <= TXG_DIST_LOADGROUP)
+        return SIM_NONE; /* a unit waits for what any of its tests wants */
     for (size_t i = 0; i < node->n_tests; i++) {
         size_t outcome = sim_outcome_of(w, node, i);
         if (o->outcomes[outcome].state == SIM_FREE && !is_left_out(w, outcome) &&
             !has_failed_on(w, outcome, node->board) &&
-            o->allowed[node->board][suite_of(w, outcome)])
+            o->allowed[node->board][suite_of(w, outcome)] &&
+            (!rules || is_free_of_others(w, node, outcome)))
             return outcome;
     }
     return SIM_NONE;

@@ -140,13 +140,24 @@ static void draw_labels(struct sim_plan *p, struct sim_rng *r)
     static const char *const labels[] = {"can", "imx6"};
     static const char *const groups[] = {NULL, "g0", "g1"};
     p->config.n_suites = sim_chance(r, 60) ? 1 : sim_between(r, 2, SIM_SUITES);
-    bool needs = sim_chance(r, 25);
-    p->together = p->alike = !needs;
+    static const char *const resources[] = {"meter", "bus"};
+    bool needs = sim_chance(r, 25), locks = sim_chance(r, 15);
+    p->together = !needs;
+    p->alike = !needs && !locks;
     for (size_t i = 0; i < p->config.n_suites; i++) {
         if (needs && sim_chance(r, 50))
             p->needs[i][0] = labels[sim_below(r, 2)];
         p->suites[i] = (struct txg_session_suite){
-            .name = i ? "other" : NULL, .needs = p->needs[i], .group = groups[sim_below(r, 3)]};
+            .name = i ? "other" : NULL,
+            .needs = p->needs[i],
+            .group = groups[sim_below(r, 3)],
+            .uses = p->uses[i],
+            .serial = locks && sim_chance(r, 20),
+        };
+        size_t n = 0;
+        for (size_t k = 0; k < 2; k++)
+            if (locks && sim_chance(r, 40))
+                p->uses[i][n++] = resources[k];
     }
     for (size_t b = 0; b < p->n_boards; b++) {
         size_t n = 0;

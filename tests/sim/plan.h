@@ -83,6 +83,7 @@ struct sim_plan {
     struct txg_session_gateway gateways[SIM_BOARDS];
     struct txg_session_suite suites[SIM_SUITES];
     const char *needs[SIM_SUITES][2];
+    const char *uses[SIM_SUITES][3];
     struct sim_board boards[SIM_BOARDS];
     size_t n_boards;
     struct sim_test *tests;

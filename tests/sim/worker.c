@@ -56,6 +56,7 @@ static void go_on(struct sim_world *w, struct sim_node *node)
     if (node->runs || node->stuck || node->state != SIM_WORKING)
         return;
     if (node->head < node->tail && (maxfail == 0 || node->failures < maxfail)) {
+        sim_oracle_alone(w, node, node->queue[node->head]);
         node->runs = true;
         node->running = node->queue[node->head++];
         sim_send(w, node,

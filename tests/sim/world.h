@@ -150,6 +150,9 @@ void sim_oracle_before(struct sim_world *w, const struct txg_node_event *event,
 void sim_oracle_command(struct sim_world *w, const struct txg_command *c);
 void sim_oracle_after(struct sim_world *w);
 void sim_oracle_end(struct sim_world *w);
+
+/* When a worker starts a test: what others run at this moment allows it. */
+void sim_oracle_alone(struct sim_world *w, const struct sim_node *node, size_t index);
 size_t sim_outcome_of(const struct sim_world *w, const struct sim_node *node, size_t index);
 void sim_fail(struct sim_world *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -207,6 +207,10 @@ static void faults_have_their_place(void)
          "txgate.yaml:1:29: 'needs': expected letters, digit"},
         {"suites: [{files: a, needs: [{}]}]",
          "txgate.yaml:1:29: 'needs': expected a text, found a"},
+        {"suites: [{files: a, uses: x}]", "txgate.yaml:1:27: 'uses': expected a list of words, s"},
+        {"suites: [{files: a, serial: 1}]", "txgate.yaml:1:29: 'serial': expected true or false"},
+        {"suites: [{files: a, serial: 'true'}]",
+         "txgate.yaml:1:29: 'serial': expected true or false"},
         {"suites: [{files: a, needs: [x, x]}]", "txgate.yaml:1:32: 'needs': 'x' is given twice"},
         {"suites: [{files: a, timeout: 0}]", "txgate.yaml:1:30: 'timeout': expected a duration of a"
                                              "t least 0.001s, found the number 0"},

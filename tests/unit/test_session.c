@@ -557,6 +557,47 @@ static void what_has_failed_comes_first_or_alone(void)
     drive_release(&d);
 }
 
+static void a_resource_is_had_by_one(void)
+{
+    static const char *const uses[] = {"meter", NULL};
+    static const struct txg_session_suite suites[] = {{.uses = uses}};
+    struct drive d;
+    struct txg_session_config config = drive_config(TXG_DIST_LOAD, 2);
+    config.suites = suites;
+    drive_begin(&d, &config);
+    drive_collect(&d, 0, "abc");
+    drive_collect(&d, 1, "abc");
+    expect(&d, "gw0 sendcollection; collected gw0 3; collected gw1 3; scheduling LoadScheduling 3; "
+               "gw0 runtests 0; gw0 runtests 1; gw0 runtests 2; gw0 shutdown");
+    drive_start(&d, 0, 0);
+    drive_take(&d);
+    drive_down(&d, 0, TXG_DOWN_CRASHED); /* what it had is free */
+    expect(&d, "gw0 a crashed; gw1 runtests 1+2; down gw0; gw1 shutdown");
+    drive_release(&d);
+}
+
+static void a_serial_test_is_alone(void)
+{
+    static const struct txg_session_suite suites[] = {{.serial = true}};
+    struct drive d;
+    struct txg_session_config config = drive_config(TXG_DIST_EACH, 2);
+    config.suites = suites;
+    drive_begin(&d, &config);
+    drive_collect(&d, 0, "ab");
+    drive_collect(&d, 1, "ab");
+    expect(&d, "gw0 sendcollection; collected gw0 2; collected gw1 2; scheduling EachScheduling 4; "
+               "gw0 runtests 0+2");
+    drive_pass(&d, 0, 0);
+    expect(&d, "start gw0 a; gw0 a passed");
+    drive_pass(&d, 0, 1);
+    expect(&d, "start gw0 b; gw0 b passed; gw0 shutdown; gw1 runtests 0+2");
+    drive_finished(&d, 0);
+    drive_pass(&d, 1, 0);
+    drive_down(&d, 1, TXG_DOWN_CRASHED);
+    expect(&d, "start gw1 a; gw1 a passed; down gw1; replace gw1 by gw2");
+    drive_release(&d);
+}
+
 static void a_slow_gateway_keeps_nothing(void)
 {
     static const struct txg_session_time times[] = {{{"a", 1}, "", "", 2000000},
@@ -792,6 +833,8 @@ int main(int argc, char **argv)
         {"interrupted once and twice", interrupted_once_and_twice},
         {"the longest are dealt first", the_longest_are_dealt_first},
         {"what has failed comes first or alone", what_has_failed_comes_first_or_alone},
+        {"a resource is had by one", a_resource_is_had_by_one},
+        {"a serial test is alone", a_serial_test_is_alone},
         {"a slow gateway keeps nothing", a_slow_gateway_keeps_nothing},
         {"a failure is tried again", a_failure_is_tried_again},
         {"another gateway tries", another_gateway_tries},
