@@ -154,8 +154,10 @@ static int run_plan(const struct txg_options *o, const struct txg_plan *plan)
     }
     open_terminal(o, &out);
     out.reporters[out.n++] = txg_record_new(plan);
-    int exit_code = txg_run(
-        &(struct txg_run_config){.plan = plan, .reporters = out.reporters, .n_reporters = out.n});
+    int exit_code = txg_run(&(struct txg_run_config){.plan = plan,
+                                                     .reporters = out.reporters,
+                                                     .n_reporters = out.n,
+                                                     .measure = o->verbosity > 1});
     exit_code = close_outputs(&out, exit_code);
     /* the next run goes without; this one was what it was */
     if (txg_state_save(plan->told, time(NULL), &err) != 0) {

@@ -328,6 +328,13 @@ static void add_folders(struct txg_files *f, struct list *list)
     }
 }
 
+void txg_files_hash_folders(struct txg_files *f)
+{
+    struct list list = {0};
+    add_folders(f, &list);
+    free(list.files);
+}
+
 static int by_path(const void *a, const void *b)
 {
     return strcmp(((const struct txg_manifest_file *)a)->path,

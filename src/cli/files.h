@@ -14,6 +14,10 @@ struct txg_files;
 struct txg_files *txg_files_new(const struct txg_plan *plan); /* the plan is borrowed */
 void txg_files_free(struct txg_files *f);
 
+/* Reads and hashes what is in the folders of `sync:` and --rsyncdir, which may be gigabytes: before
+ * a loop runs that has hosts to keep alive. What is known then is not read again. */
+void txg_files_hash_folders(struct txg_files *f);
+
 /* For the host and folder of the gateway in this place of the plan, whose machine is `arch`; NULL
  * where there is nothing to take. Lives as long as `f`. */
 const struct txg_manifest *txg_files_manifest(struct txg_files *f, size_t origin, const char *arch);

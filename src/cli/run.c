@@ -3,6 +3,7 @@
 #include "src/cli/run.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
@@ -12,6 +13,7 @@
 #include "src/base/str.h"
 #include "src/cli/files.h"
 #include "src/cli/setup.h"
+#include "src/cli/turns.h"
 
 #define REPORT_TICK 100 /* milliseconds between two redraws of live lines */
 
@@ -22,6 +24,7 @@ struct run {
     uv_timer_t deadline; /* the session's next TICK */
     uv_timer_t redraw;
     uv_signal_t signals[3];
+    struct txg_turns turns;
     struct txg_session *session;
     struct txg_gateways *gateways;
     struct txg_setup *setup;
@@ -65,6 +68,16 @@ static void report(struct run *r, const struct txg_event *event)
         r->config->reporters[i]->ops->event(r->config->reporters[i], event);
 }
 
+static void report_turns(struct run *r)
+{
+    char text[128];
+    snprintf(text, sizeof text, "loop: %llu turns, the longest of %.1f ms",
+             (unsigned long long)r->turns.count, (double)r->turns.longest / 1e6);
+    report(r, &(struct txg_event){.type = TXG_EVENT_NOTE,
+                                  .time = now_us() - r->began,
+                                  .message.text = txg_span_cstr(text)});
+}
+
 static void close_all(struct run *r, int exit_code)
 {
     if (r->closing)
@@ -80,6 +93,8 @@ static void carry_out(struct run *r)
     while ((c = txg_session_next(r->session))) {
         switch (c->type) {
         case TXG_COMMAND_EVENT:
+            if (c->event.type == TXG_EVENT_RUN_FINISH && r->turns.on)
+                report_turns(r);
             report(r, &c->event);
             break;
         case TXG_COMMAND_SEND:
@@ -178,6 +193,7 @@ static void on_closed(void *user)
     struct run *r = user;
     uv_close((uv_handle_t *)&r->deadline, NULL);
     uv_close((uv_handle_t *)&r->redraw, NULL);
+    txg_turns_stop(&r->turns);
     for (size_t i = 0; i < sizeof r->signals / sizeof *r->signals; i++)
         uv_close((uv_handle_t *)&r->signals[i], NULL);
 }
@@ -251,10 +267,20 @@ static struct txg_session *new_session(struct run *r, int64_t now)
     return session;
 }
 
+static bool wants_files(const struct txg_plan *plan)
+{
+    for (size_t i = 0; i < plan->gateways.n; i++)
+        if (plan->gateways.items[i].spec->kind != TXG_SPEC_POPEN)
+            return true;
+    return false;
+}
+
 static void start(struct run *r)
 {
     static const int signums[] = {SIGINT, SIGTERM, SIGHUP};
     uv_loop_init(&r->loop);
+    if (r->config->measure)
+        txg_turns_start(&r->turns, &r->loop);
     uv_timer_init(&r->loop, &r->deadline);
     uv_timer_init(&r->loop, &r->redraw);
     r->deadline.data = r->redraw.data = r;
@@ -268,6 +294,8 @@ static void start(struct run *r)
     r->session = new_session(r, r->began);
     r->setup = txg_setup_new(r->plan);
     r->files = txg_files_new(r->plan);
+    if (wants_files(r->plan))
+        txg_files_hash_folders(r->files);
     struct txg_gateways_config config = txg_setup_gateways(r->plan);
     config.loop = &r->loop;
     config.user = r;

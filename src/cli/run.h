@@ -13,6 +13,7 @@ struct txg_run_config {
     struct txg_reporter **reporters; /* borrowed; finish and free are the caller's */
     size_t n_reporters;
     bool collect_only;
+    bool measure; /* a note at the end tells how long the loop was away */
     /* Called once at the end, while the session still stands; NULL: not wanted. */
     void (*at_end)(void *user, const struct txg_session *session);
     void *user;
