@@ -1,7 +1,7 @@
 """How fast txgate is, beside what it could be: `make bench`.
 
-bench.py [SECTION...]: spawn, growth, first, output, devices, python. Rows of one section alternate (A B A
-B ...) so that a slow moment of the machine hits all of them; shown are medians, CPU seconds of all
+bench.py [SECTION...]: spawn, growth, first, output, devices, python, ssh. Rows of one section alternate (A
+B A B ...) so that a slow moment of the machine hits all of them; shown are medians, CPU seconds of all
 processes (user and system) beside wall seconds, and the ratio to the section's floor, which is the
 median of the ratios within each round. Everything is also left in bench.json.
 """
@@ -29,6 +29,10 @@ TXGATE = os.path.join(BUILDDIR, "txgate")
 PROGRAMS = os.path.join(BUILDDIR, "tests/bench")
 ROUNDS = int(os.environ.get("TXG_BENCH_ROUNDS", "5"))
 results = {}
+sys.path.insert(0, os.path.join(SRCDIR, "tests/lib"))
+
+import sshd  # noqa: E402
+import venvs  # noqa: E402
 
 
 def run(command, cwd=None, env=None, status=0, limit=120):
@@ -143,12 +147,12 @@ def growth(where):
             goal("per-test cost at 10,000 over that at 2,000", large / small, 1.02)
 
 
-def to_first_test(command, stamps):
+def to_first_test(command, stamps, **kwargs):
     """Seconds from the command's start to the first test's first instruction."""
     if os.path.exists(stamps):
         os.unlink(stamps)
     begun = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
-    _, cpu = run(command, env={"TXG_BENCH_STAMPS": stamps})
+    _, cpu = run(command, **dict(kwargs, env=dict(kwargs.get("env", {}), TXG_BENCH_STAMPS=stamps)))
     with open(stamps, "rb") as f:
         data = f.read()
     first = min(struct.unpack("=%dq" % (len(data) // 8), data))
@@ -267,6 +271,65 @@ def python(where):
     goal("us of txgate's CPU for a Python test", used["txgate run"], 10)
 
 
+EXECNET = """
+import execnet, sys
+group = execnet.Group()
+gateways = [group.makegateway(sys.argv[1]) for _ in range(int(sys.argv[2]))]
+channels = [g.remote_exec('''
+import struct, time
+now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+with open(channel.receive(), "ab") as f:
+    f.write(struct.pack("=q", now))
+''') for g in gateways]
+for c in channels:
+    c.send(sys.argv[3])
+for c in channels:
+    c.waitclose(60)
+group.terminate(5)
+"""
+
+
+def ssh(where):
+    """From the command to the first test over one sshd, the worker and the tests being there; beside
+    one login of OpenSSH's client, which must agree on the same key exchange, and execnet's gateways."""
+    if not sshd.find("sshd") or not shutil.which("ssh"):
+        print("\nssh: no sshd or no ssh here (Debian: openssh-server, openssh-client)")
+        return
+    folder = os.path.join(where, "server")
+    os.mkdir(folder)
+    client = sshd.Client(os.path.join(where, "home"))
+    server = sshd.Sshd(folder, extra="KexAlgorithms curve25519-sha256\nMaxStartups 100\n")
+    client.may_log_in(server)
+    client.knows(server)
+    words = "-F none -i %s/id_ed25519 -o UserKnownHostsFile=%s -p %d %s@127.0.0.1" % (
+        client.ssh, client.known_hosts, server.port, sshd.USER)
+    stamps = os.path.join(where, "stamps")
+    server.start()
+    try:
+        rows = {"ssh host true": lambda: run(["ssh", *words.split(), "true"], env=client.env)}
+        for count in (1, 16):
+            tests = os.path.relpath(names_of("stamp", count, where), where)
+            rows["txgate, %d on one sshd" % count] = lambda n=count, t=tests: to_first_test(
+                [TXGATE, "run", "-q", "--tx", "%d*%s//env:TXG_BENCH_STAMPS=%s" % (n, server.spec, stamps),
+                 "--dist", "load", t], stamps, cwd=where, env=client.env)
+        try:
+            python = str(venvs.bin_folder("current", BUILDDIR) / "python")
+            for count in (1, 16):
+                rows["execnet, %d on one sshd" % count] = lambda n=count: to_first_test(
+                    [python, "-c", EXECNET, "ssh=%s//python=%s" % (words, sys.executable), str(n), stamps], stamps,
+                    env=client.env)
+        except venvs.Unavailable as e:
+            print("\nno execnet: %s" % e)
+        for measure in rows.values():
+            measure()  # what is not there yet is taken there
+        out = rounds("command to first test over SSH, warm", rows)
+    finally:
+        server.stop()
+    for count, limit in ((1, 1.0), (16, 1.2)):
+        goal("first test on %d gateways over SSH, of one `ssh host true`" % count,
+             out["txgate, %d on one sshd" % count]["ratio"], limit)
+
+
 def goal(what, value, limit):
     results.setdefault("goals", {})[what] = {"value": value, "limit": limit}
     print("  goal: %s: %.4g, at most %g: %s" %
@@ -274,7 +337,7 @@ def goal(what, value, limit):
 
 
 def main(sections):
-    known = {f.__name__: f for f in (spawn, growth, first, output, devices, python)}
+    known = {f.__name__: f for f in (spawn, growth, first, output, devices, python, ssh)}
     unknown = [s for s in sections if s not in known]
     if unknown:
         sys.exit("no section %s; there are %s" % (", ".join(unknown), ", ".join(known)))
