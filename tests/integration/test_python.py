@@ -177,7 +177,7 @@ def test_what_travels_to_a_host(txgate, suite, outcomes):
         "    print(sorted(n for _, _, names in os.walk('.') for n in names if 'pyc' not in n))\n"
         "    assert 0\n")
     result = run(txgate, "--tx", "exec=env//python=%s" % sys.executable, "tests/deep/test_deep.py",
-                 env={"HOME": str(suite / "home"), "XDG_CACHE_HOME": "", "PYTHONDONTWRITEBYTECODE": "1"})
+                 env={"TXGATE_DIR": str(suite / "cache"), "PYTHONDONTWRITEBYTECODE": "1"})
     assert "['conftest.py', 'other.py', 'pytest.ini', 'test_deep.py']" in result.out, result
     assert "tests/deep/test_deep.py::test_deep" in outcomes(suite / "events"), result
 
