@@ -112,6 +112,7 @@ static const struct txg_field workerinput_fields[] = {
     {"label", TXG_FIELD_STR, AT(workerinput.label), OPTIONAL},
     {"device", TXG_FIELD_STR, AT(workerinput.device), OPTIONAL},
     {"keep_output", TXG_FIELD_BOOL, AT(workerinput.keep_output), OPTIONAL},
+    {"live", TXG_FIELD_BOOL, AT(workerinput.live), OPTIONAL},
     {"maxfail", TXG_FIELD_INT, AT(workerinput.maxfail), IN(0, INT32_MAX), OPTIONAL},
     {"input", TXG_FIELD_DICT, AT(workerinput.input)},
 };
@@ -174,6 +175,12 @@ static const struct txg_field logstart_fields[] = {
     {"time", TXG_FIELD_INT, AT(logstart.time), IN(0, INT64_MAX)},
 };
 
+static const struct txg_field live_fields[] = {
+    {"index", TXG_FIELD_INT, AT(live.index), IN(0, INDEX_MAX)},
+    {"stream", TXG_FIELD_INT, AT(live.stream), IN(1, 2)},
+    {"dropped", TXG_FIELD_INT, AT(live.dropped), OPTIONAL, IN(0, INT64_MAX)},
+    {"data", TXG_FIELD_BIN, AT(live.data)},
+};
 static const struct txg_field output_fields[] = {
     {"index", TXG_FIELD_INT, AT(output.index), IN(0, INDEX_MAX)},
     {"stream", TXG_FIELD_INT, AT(output.stream), IN(1, 2)},
@@ -250,6 +257,7 @@ const struct txg_msg_shape txg_msg_shapes[TXG_MSG_TYPES] = {
     [TXG_MSG_COLLECTION] = {"collection", FIELDS(collection_fields)},
     [TXG_MSG_COLLECTIONFINISH] = {"collectionfinish", FIELDS(collectionfinish_fields)},
     [TXG_MSG_LOGSTART] = {"logstart", FIELDS(logstart_fields)},
+    [TXG_MSG_LIVE] = {"live", FIELDS(live_fields)},
     [TXG_MSG_OUTPUT] = {"output", FIELDS(output_fields)},
     [TXG_MSG_TESTREPORT] = {"testreport", FIELDS(testreport_fields)},
     [TXG_MSG_UNSCHEDULED] = {"unscheduled", FIELDS(unscheduled_fields)},

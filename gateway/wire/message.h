@@ -58,6 +58,7 @@ enum txg_msg_type {
     TXG_MSG_COLLECTION,
     TXG_MSG_COLLECTIONFINISH,
     TXG_MSG_LOGSTART,
+    TXG_MSG_LIVE,
     TXG_MSG_OUTPUT,
     TXG_MSG_TESTREPORT,
     TXG_MSG_UNSCHEDULED,
@@ -203,6 +204,7 @@ struct txg_msg_workerinput {
     struct txg_span label;  /* the gateway's first label or empty; fills {label} */
     struct txg_span device; /* fleet id or empty: TXGATE_DEVICE */
     bool keep_output;       /* output of passed tests is sent too */
+    bool live;              /* output is sent while it comes, as well */
     int64_t maxfail;        /* no test is started after so many failures of its own; 0: no limit */
     struct txg_value input; /* the user's dictionary; type TXG_DICT */
 };
@@ -288,6 +290,15 @@ struct txg_msg_output {
     struct txg_span data; /* bin, at most TXG_FRAME_BULK / 2 */
 };
 
+/* A copy of what a test writes, while it runs: for somebody who looks on, and dropped where the
+ * link is behind. `output` has it once more. */
+struct txg_msg_live {
+    int64_t index;
+    int64_t stream;       /* 1 stdout, 2 stderr */
+    int64_t dropped;      /* bytes of it that were dropped in front of this piece */
+    struct txg_span data; /* bin, at most TXG_FRAME_BULK / 2 */
+};
+
 struct txg_msg_point { /* a TAP point, or whatever a harness can tell apart inside a test */
     struct txg_span name;
     enum txg_outcome outcome;
@@ -345,6 +356,7 @@ struct txg_msg {
         struct txg_msg_collection collection;
         struct txg_msg_collectionfinish collectionfinish;
         struct txg_msg_logstart logstart;
+        struct txg_msg_live live;
         struct txg_msg_output output;
         struct txg_msg_testreport testreport;
         struct txg_msg_text text; /* warning, internal_error */

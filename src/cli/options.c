@@ -50,6 +50,7 @@ enum option_id {
     OPT_RSYNCDIR,
     OPT_VERBOSE,
     OPT_QUIET,
+    OPT_NO_CAPTURE,
     OPT_TB,
     OPT_DURATIONS,
     OPT_COLOR,
@@ -136,6 +137,9 @@ static const struct definition {
      "write every event as a line of JSON; - is stdout"},
     {OPT_VERBOSE, TXG_FOR_RUN, 'v', "verbose", NULL, "a line per test, what was sent to hosts"},
     {OPT_QUIET, TXG_FOR_RUN, 'q', "quiet", NULL, "less output"},
+    {OPT_NO_CAPTURE, TXG_FOR_RUN, 's', "no-capture", NULL,
+     "show what tests write as they write it, with their gateway in front; it is\nkept all the "
+     "same"},
     {OPT_TB, TXG_FOR_RUN, 0, "tb", "STYLE",
      "of a failure: long (all that was kept), short, line, no"},
     {OPT_DURATIONS, TXG_FOR_RUN, 0, "durations", "N", "show the N slowest tests; 0: all"},
@@ -331,6 +335,9 @@ static int apply(const struct definition *d, const char *value, struct txg_optio
         return 0;
     case OPT_QUIET:
         o->verbosity--;
+        return 0;
+    case OPT_NO_CAPTURE:
+        o->live = true;
         return 0;
     case OPT_TB:
         if (take_word(d, value, styles, &word, err) != 0)

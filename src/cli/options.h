@@ -38,6 +38,7 @@ struct txg_options {
     const char *keyword; /* -k, or NULL */
     const char *marks;   /* -m, or NULL */
     const char *testrunuid;
+    bool live; /* -s */
     const char *junitxml;
     const char *jsonl;
     long retries;            /* 0 */

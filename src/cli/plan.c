@@ -85,6 +85,7 @@ static void choose_limits(const struct txg_options *o, struct txg_plan *p)
     p->maxfail = o->maxfail > 0 ? (size_t)o->maxfail : 0;
     p->failed_only = o->failed_only;
     p->failed_first = o->failed_first;
+    p->live = o->live;
     p->retries = (size_t)o->retries;
     p->retry_other = o->retry_other;
     p->keep_order = o->keep_order;

@@ -23,6 +23,7 @@ struct txg_plan {
     const struct txg_strv *rsyncdirs; /* borrowed from the options; as the user wrote them */
     enum txg_dist dist;
     size_t maxfail;
+    bool live; /* what tests write is shown as it comes */
     size_t retries;
     bool retry_other;
     long max_restarts;

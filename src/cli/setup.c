@@ -204,6 +204,7 @@ const struct txg_msg *txg_setup_messages(struct txg_setup *s, unsigned number, s
     in->label = txg_span_cstr(def->labels.n ? def->labels.items[0] : NULL);
     /* a worker counts every failure, also of what is tried again */
     in->maxfail = s->plan->retries ? 0 : (int64_t)s->plan->maxfail;
+    in->live = s->plan->live;
     fit_suites(s, def->spec);
     in->input = def->input; /* borrowed: the plan releases it */
     s->messages[s->n - 1].collect.records = records;

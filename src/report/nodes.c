@@ -25,8 +25,11 @@ static struct txg_terminal_node *node_of(struct txg_terminal *t,
 
 void txg_nodes_release(struct txg_terminal *t)
 {
-    for (size_t i = 0; i < t->n_nodes; i++)
+    for (size_t i = 0; i < t->n_nodes; i++) {
         txg_buf_release(&t->nodes[i].test);
+        txg_buf_release(&t->nodes[i].said[0]);
+        txg_buf_release(&t->nodes[i].said[1]);
+    }
     free(t->nodes);
 }
 

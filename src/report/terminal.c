@@ -83,6 +83,7 @@ static void finished_test(struct txg_terminal *t, const struct txg_event *event)
     t->outcomes[event->result.outcome]++;
     t->done = event->result.done;
     t->total = event->result.total;
+    txg_echo_end(t, event);
     txg_live_event(t, event);
     txg_progress_result(t, event);
     txg_failures_result(t, event);
@@ -97,6 +98,7 @@ static void finished_test(struct txg_terminal *t, const struct txg_event *event)
 
 static void finished_try(struct txg_terminal *t, const struct txg_event *event)
 {
+    txg_echo_end(t, event);
     txg_live_event(t, event);
     txg_progress_result(t, event);
     txg_failures_result(t, event);
@@ -139,6 +141,9 @@ static void terminal_event(struct txg_reporter *r, const struct txg_event *event
     case TXG_EVENT_TEST_START:
         txg_captures_clear(&t->captures, event->gateway);
         txg_live_event(t, event);
+        break;
+    case TXG_EVENT_TEST_LIVE:
+        txg_echo_add(t, event);
         break;
     case TXG_EVENT_TEST_OUTPUT:
         txg_captures_add(&t->captures, event);

@@ -1,7 +1,8 @@
 /*
  * What the files of the terminal reporter share. terminal.c dispatches events; nodes.c says which
- * gateways there are, progress.c how far the tests are, live.c what runs now, failures.c what went
- * wrong in detail, output.c what such a test had printed, summary.c how it ended.
+ * gateways there are, progress.c how far the tests are, live.c what runs now, echo.c what it says,
+ * failures.c what went wrong in detail, output.c what such a test had printed, summary.c how it
+ * ended.
  *
  * Memory: while the run goes on, failures, summary lines and warnings go to stashes, and output is
  * cut to TXG_TERMINAL_HEAD + TXG_TERMINAL_TAIL bytes of a stream at once.
@@ -35,8 +36,9 @@ struct txg_terminal_node { /* a gateway */
     enum txg_node_state state;
     size_t collected;
     bool busy;
-    int64_t since;       /* when its test started */
-    struct txg_buf test; /* printable nodeid; kept on a live terminal only */
+    int64_t since;          /* when its test started */
+    struct txg_buf test;    /* printable nodeid; kept on a live terminal only */
+    struct txg_buf said[2]; /* with -s: the front of a line of its test whose end has not come */
 };
 
 struct txg_duration {
@@ -89,6 +91,11 @@ void txg_nodes_release(struct txg_terminal *t);
 /* progress.c */
 void txg_progress_result(struct txg_terminal *t, const struct txg_event *event);
 void txg_progress_end(struct txg_terminal *t); /* ends the last line of letters */
+
+/* echo.c: with -s, lines of what a test writes, as they come; at its end one without its newline.
+ */
+void txg_echo_add(struct txg_terminal *t, const struct txg_event *event);
+void txg_echo_end(struct txg_terminal *t, const struct txg_event *event);
 
 /* live.c: notes what runs, and draws it. */
 void txg_live_event(struct txg_terminal *t, const struct txg_event *event);

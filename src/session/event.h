@@ -32,6 +32,7 @@ enum txg_event_type {
     TXG_EVENT_SCHEDULING,        /* scheduling: all collections are in, tests are dealt */
     TXG_EVENT_COLLECT_ERROR,     /* gateway, text: a file that could not be collected */
     TXG_EVENT_TEST_START,        /* gateway, test */
+    TXG_EVENT_TEST_LIVE,         /* gateway, test, output: while it runs, for who looks on */
     TXG_EVENT_TEST_OUTPUT,       /* gateway, test, output: before its FINISH or RETRY */
     TXG_EVENT_TEST_FINISH,       /* gateway (NULL when nobody ran it), test, result */
     TXG_EVENT_TEST_RETRY,        /* gateway, test, result: it failed and is tried again */
@@ -106,6 +107,7 @@ struct txg_event {
             int stream; /* 1 stdout, 2 stderr */
             bool tail;  /* something was dropped in front of this piece */
             struct txg_span data;
+            int64_t dropped; /* of TEST_LIVE: bytes in front of this piece that are not shown */
         } output;
         struct txg_event_result result;
         struct {

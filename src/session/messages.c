@@ -114,6 +114,19 @@ static void take_output(struct txg_session *s, struct txg_node *node,
     e->output.data = msg->data;
 }
 
+static void take_live(struct txg_session *s, struct txg_node *node, const struct txg_msg_live *msg)
+{
+    if (!is_running(node, msg->index)) {
+        txg_session_fault(s, node, "output of a test that does not run");
+        return;
+    }
+    struct txg_event *e = txg_session_report_test(s, TXG_EVENT_TEST_LIVE, node,
+                                                  txg_session_number(s, node, (size_t)msg->index));
+    e->output.stream = (int)msg->stream;
+    e->output.dropped = msg->dropped;
+    e->output.data = msg->data;
+}
+
 #define PACE_MAX INT64_C(100000) /* a hundred times as long as expected */
 
 /* How slow the gateway is, beside what its class is known for. */
@@ -229,6 +242,9 @@ void txg_session_take_message(struct txg_session *s, struct txg_node *node,
         return;
     case TXG_MSG_LOGSTART:
         take_logstart(s, node, &msg->logstart);
+        return;
+    case TXG_MSG_LIVE:
+        take_live(s, node, &msg->live);
         return;
     case TXG_MSG_OUTPUT:
         take_output(s, node, &msg->output);

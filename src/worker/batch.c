@@ -97,9 +97,9 @@ static void part(struct txg_runner *r)
 
 static void keep(struct txg_runner *r, struct txg_span line, bool newline)
 {
-    txg_capture_feed(&r->child->captures[0], line.data, line.len);
+    txg_child_keep(r->child, 0, line.data, line.len);
     if (newline)
-        txg_capture_feed(&r->child->captures[0], "\n", 1);
+        txg_child_keep(r->child, 0, "\n", 1);
 }
 
 static const char *expected(const struct txg_runner *r)

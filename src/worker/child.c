@@ -172,6 +172,13 @@ int txg_child_start(struct txg_child *c, const struct txg_child_command *command
 
 static char read_buffer[READ_SIZE];
 
+void txg_child_keep(struct txg_child *c, int stream, const void *data, size_t len)
+{
+    txg_capture_feed(&c->captures[stream], data, len);
+    if (c->on_output && len > 0)
+        c->on_output(c->user, stream, data, len);
+}
+
 static void close_stream(struct txg_child *c, int stream)
 {
     close(c->fds[stream]);
@@ -193,7 +200,7 @@ static void drain(struct txg_child *c, int stream, int rounds,
             return;
         }
         if (!c->merged)
-            txg_capture_feed(&c->captures[stream], read_buffer, (size_t)n);
+            txg_child_keep(c, stream, read_buffer, (size_t)n);
         if (feed && stream == 0)
             feed(state, read_buffer, (size_t)n);
         if ((size_t)n == sizeof read_buffer && !c->big[stream]) {

@@ -49,6 +49,9 @@ struct txg_child {
     struct rusage usage;
     size_t leaked; /* processes left behind by the test and killed */
     struct txg_capture captures[2];
+    /* What is captured is told here as well; NULL: nobody looks on. */
+    void (*on_output)(void *user, int stream, const void *data, size_t len);
+    void *user;
 };
 
 enum { TXG_CHILD_COMMANDS = 3, TXG_CHILD_RESULTS = 4 };
@@ -74,6 +77,9 @@ int txg_child_start(struct txg_child *c, const struct txg_child_command *command
  * stdout, into feed(state). */
 void txg_child_read(struct txg_child *c, int stream, void (*feed)(void *, const void *, size_t),
                     void *state);
+
+/* Captures bytes of stream 0 or 1. */
+void txg_child_keep(struct txg_child *c, int stream, const void *data, size_t len);
 
 /* Reaps what has ended. True once the test itself has: then what it left behind is killed, and the
  * pipes are drained to what was in them. */

@@ -8,6 +8,7 @@
 #define RECORDS_MAX   2048u         /* in one collection{} message */
 #define RECORDS_BYTES (512u * 1024) /* and of their nodeids */
 #define OUTPUT_PIECE  (TXG_FRAME_BULK / 2)
+#define LIVE_BEHIND   (256u * 1024) /* bytes unsent, with which a link has enough to do */
 
 void txg_reporting_send(struct txg_reporting *r, const struct txg_msg *msg)
 {
@@ -93,6 +94,28 @@ static void send_stream(struct txg_reporting *r, int64_t index, int stream,
     }
 }
 
+static void send_live(struct txg_reporting *r, int64_t index, int stream, struct txg_span bytes)
+{
+    struct txg_msg msg = {.type = TXG_MSG_LIVE};
+    msg.live.index = index;
+    msg.live.stream = stream + 1;
+    msg.live.dropped = r->not_shown[stream];
+    msg.live.data = bytes;
+    r->not_shown[stream] = 0;
+    txg_reporting_send(r, &msg);
+}
+
+void txg_reporting_live(struct txg_reporting *r, int64_t index, int stream, struct txg_span bytes)
+{
+    for (size_t at = 0; at < bytes.len; at += OUTPUT_PIECE) {
+        size_t len = bytes.len - at < OUTPUT_PIECE ? bytes.len - at : OUTPUT_PIECE;
+        if (txg_mux_unsent(r->mux) > LIVE_BEHIND)
+            r->not_shown[stream] += (int64_t)len;
+        else
+            send_live(r, index, stream, txg_span(bytes.data + at, len));
+    }
+}
+
 static int64_t microseconds(struct timeval t)
 {
     return (int64_t)t.tv_sec * 1000000 + t.tv_usec;
@@ -123,6 +146,9 @@ void txg_reporting_test(struct txg_reporting *r, const struct txg_reporting_test
     const struct txg_verdict *v = test->verdict;
     bool quiet = v->outcome == TXG_PASSED || v->outcome == TXG_SKIPPED ||
                  v->outcome == TXG_XFAILED || v->outcome == TXG_XPASSED;
+    for (int i = 0; i < 2; i++)
+        if (r->not_shown[i] > 0)
+            send_live(r, test->index, i, (struct txg_span){0});
     for (int i = 0; i < 2 && (!quiet || test->keep_output); i++)
         send_stream(r, test->index, i + 1, &child->captures[i]);
     struct txg_msg msg = {.type = TXG_MSG_TESTREPORT};

@@ -13,7 +13,9 @@
 struct txg_reporting {
     struct txg_mux *mux; /* borrowed */
     uint32_t channel;
-    int64_t seq; /* of the last message that changed a test's state */
+    int64_t not_shown[2]; /* bytes of stdout and stderr that were not sent live, since the last that
+                             were */
+    int64_t seq;          /* of the last message that changed a test's state */
 };
 
 /* On the worker's channel. */
@@ -36,6 +38,9 @@ void txg_reporting_collection(struct txg_reporting *r, const struct txg_collecti
                               bool records);
 
 void txg_reporting_logstart(struct txg_reporting *r, int64_t index, int64_t time);
+
+/* What the test has just written to stream 0 or 1, if the link is not behind. */
+void txg_reporting_live(struct txg_reporting *r, int64_t index, int stream, struct txg_span bytes);
 
 struct txg_reporting_test {
     int64_t index;

@@ -29,6 +29,19 @@ void txg_runner_announce(struct txg_runner *r, int64_t now)
     txg_reporting_logstart(r->reporting, r->batch[r->at], now);
 }
 
+static void on_output(void *runner, int stream, const void *data, size_t len)
+{
+    struct txg_runner *r = runner;
+    if (r->announced)
+        txg_reporting_live(r->reporting, r->batch[r->at], stream, txg_span(data, len));
+}
+
+void txg_runner_go_live(struct txg_runner *r)
+{
+    r->child->on_output = on_output;
+    r->child->user = r;
+}
+
 void txg_runner_report(struct txg_runner *r, const struct txg_verdict *verdict, int64_t ended)
 {
     struct txg_reporting_test test = {.index = r->batch[r->at],

@@ -87,6 +87,9 @@ void txg_runner_check_times(struct txg_runner *r, int64_t now);
 int64_t txg_runner_deadline(const struct txg_runner *r);
 void txg_runner_release(struct txg_runner *r);
 
+/* From here on what tests write is sent while they run. */
+void txg_runner_go_live(struct txg_runner *r);
+
 /* What runner.c and batch.c share. */
 
 /* Reports batch[at]; what was captured for it goes. */

@@ -50,6 +50,8 @@ static void take_workerinput(struct worker *w, const struct txg_msg_workerinput 
     w->label = txg_xstrndup(in->label.data, in->label.len);
     w->runner.keep_output = in->keep_output;
     w->runner.maxfail = in->maxfail;
+    if (in->live)
+        txg_runner_go_live(&w->runner);
     char self[4096];
     ssize_t n = readlink("/proc/self/exe", self, sizeof self);
     struct txg_msg msg = {.type = TXG_MSG_WORKERREADY};

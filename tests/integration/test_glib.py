@@ -92,3 +92,10 @@ def test_a_suite_by_its_path(txgate, outcomes, all_ways):
 def test_exec_where_that_is_said(txgate, all_ways):
     result = txgate.run("--harness", "exec", "-q", all_ways, "--", "-p", "/last")
     assert result.code == 0 and "1 passed" in result.out, result
+
+
+def test_what_cases_write_is_seen_live(txgate, all_ways):
+    """-s: what they write and not what their framework says of them."""
+    r = txgate.run("-s", "--tb", "no", "-n", "1", "-k", "passes or fails", all_ways)
+    assert "[gw0] said by fails\n" in r.out, r
+    assert not re.search(r"^\[gw0\] (not )?ok |^\[gw0\] 1\.\.", r.out, re.M), r

@@ -201,3 +201,9 @@ def test_many_cases_are_quick(txgate, program, sanitized):
     result = txgate.run("-q", "-n", "2", program, env={"MANY": "20000"})
     assert result.code == 0 and "20000 passed" in result.out, result
     assert time.monotonic() - begun < 10, result
+
+
+def test_what_cases_write_is_seen_live(txgate, program):
+    """-s: what they write and not what their framework says of them."""
+    r = txgate.run("-s", "--tb", "no", "-n", "1", "-k", "passes or fails", program)
+    assert "[gw0] err of fails\n" in r.out, r

@@ -76,6 +76,9 @@ static void say_event(struct drive *d, const struct txg_event *e)
         txg_buf_printf(&b, "%s %.*s %s, try %u", id, TXG_FMT(e->test.nodeid),
                        txg_outcome_name(e->result.outcome), e->test.attempt);
         break;
+    case TXG_EVENT_TEST_LIVE:
+        txg_buf_printf(&b, "live %s %.*s", id, TXG_FMT(e->test.nodeid));
+        break;
     case TXG_EVENT_TEST_OUTPUT:
         txg_buf_printf(&b, "output %s %.*s", id, TXG_FMT(e->test.nodeid));
         break;
