@@ -75,10 +75,9 @@ static size_t count_for(const struct txg_deal *d, const struct txg_node *node)
     int64_t want = wanted(d, node), has = left_of_running(d, node) + ahead_of(d, node, want);
     size_t n = 0, waiting = txg_held_count(&node->held) - node->running;
     bool far = node->round_trip * IDLE > left_of_running(d, node);
-    bool unknown = d->mean == 0 && txg_held_count(&node->held) == 0; /* one to learn from */
     for (size_t i = d->pending.head; i < d->pending.tail; i++) {
         bool enough = has >= want && (waiting + n > 0 || (node->running && !far));
-        if (enough || (unknown && n == 2))
+        if (enough)
             break;
         size_t number = d->pending.items[i];
         if (!txg_deal_may_run(d, node, number))

@@ -58,6 +58,7 @@ static void go_on(struct sim_world *w, struct sim_node *node)
     if (node->head < node->tail && (maxfail == 0 || node->failures < maxfail)) {
         sim_oracle_alone(w, node, node->queue[node->head]);
         node->runs = true;
+        w->first_start = w->first_start < 0 ? w->now : w->first_start;
         node->running = node->queue[node->head++];
         sim_send(w, node,
                  &(struct sim_letter){.type = TXG_MSG_LOGSTART,
@@ -84,6 +85,7 @@ static void end_test(struct sim_world *w, struct sim_node *node)
         return;
     }
     node->runs = false;
+    w->last_end = w->now;
     if (txg_outcome_is_failure(outcomes[fate])) {
         node->failures++;
         sim_send(w, node,

@@ -410,7 +410,8 @@ static void release(struct sim_world *w)
 
 void sim_run(const struct sim_plan *plan, bool verbose, struct sim_result *result)
 {
-    struct sim_world w = {.plan = plan, .verbose = verbose, .rng = {~plan->seed}};
+    struct sim_world w = {
+        .plan = plan, .verbose = verbose, .rng = {~plan->seed}, .first_start = -1, .last_end = -1};
     start(&w);
     for (size_t after = 0; !w.oracle.failed && after < AFTERWARDS; after += w.oracle.finished) {
         if (tick(&w))
@@ -425,7 +426,11 @@ void sim_run(const struct sim_plan *plan, bool verbose, struct sim_result *resul
     }
     if (!w.oracle.failed)
         sim_oracle_end(&w);
-    *result = (struct sim_result){w.events, w.faults, w.oracle.failed, ""};
+    *result = (struct sim_result){.events = w.events,
+                                  .faults = w.faults,
+                                  .first_start = w.first_start,
+                                  .last_end = w.last_end,
+                                  .failed = w.oracle.failed};
     memcpy(result->what, w.oracle.what, sizeof w.oracle.what);
     release(&w);
 }

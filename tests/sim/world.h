@@ -115,6 +115,7 @@ struct sim_world {
     size_t n_nodes, cap_nodes;
     int64_t gone_until[SIM_BOARDS]; /* by host */
     size_t events;
+    int64_t first_start, last_end;
     unsigned faults; /* that found something to hit */
     struct sim_oracle oracle;
 };
@@ -122,6 +123,7 @@ struct sim_world {
 struct sim_result {
     size_t events;
     unsigned faults;
+    int64_t first_start, last_end; /* of a test, on its worker; -1: of none */
     bool failed;
     char what[512];
 };
