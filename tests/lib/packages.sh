@@ -2,7 +2,7 @@
 
 # To build txgate.
 BUILD_PACKAGES="gcc make autoconf automake pkg-config libc6-dev libuv1-dev libyaml-dev
-libmsgpack-dev libmxml-dev libssh-dev libjansson-dev"
+libmsgpack-dev libmxml-dev libssh-dev libjansson-dev libsodium-dev"
 
 # To test it as well.
 CHECK_PACKAGES="git xz-utils libcunit1-dev python3 python3-pytest python3-venv clang libclang-rt-dev clang-format
