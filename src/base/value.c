@@ -171,11 +171,36 @@ static void json_string(const char *s, size_t len, struct txg_buf *out)
     txg_buf_putc(out, '"');
 }
 
+/* Whether the 15 digits of "%.15g" are this number again. Up to 10^22 powers of ten are doubles,
+ * and 15 digits are one: then a single product or quotient is rounded as strtod would round
+ * (Clinger 1990). Others get 17 digits, which always are the number. No strtod: it is 5 KB of a
+ * worker. */
+static bool says(const char *text, double d)
+{
+    double digits = 0, ten = 1;
+    int exponent = 0, after = 0;
+    for (; *text && *text != 'e'; text++) {
+        if (*text == '.')
+            after = 1;
+        if (*text < '0' || *text > '9')
+            continue;
+        digits = digits * 10 + (*text - '0');
+        exponent -= after;
+    }
+    if (*text == 'e')
+        exponent += atoi(text + 1);
+    if (exponent < -22 || exponent > 22)
+        return false;
+    for (int i = exponent < 0 ? -exponent : exponent; i > 0; i--)
+        ten *= 10;
+    return (exponent < 0 ? digits / ten : digits * ten) == fabs(d);
+}
+
 static void float_text(double d, struct txg_buf *out)
 {
     char text[32];
     snprintf(text, sizeof text, "%.15g", d);
-    if (strtod(text, NULL) != d)
+    if (!says(text, d))
         snprintf(text, sizeof text, "%.17g", d);
     txg_buf_puts(out, text);
     if (strspn(text, "-0123456789") == strlen(text))

@@ -1,5 +1,6 @@
 #include "config.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -174,6 +175,41 @@ static void values(void)
 }
 
 /* The examples of FIPS 180-4 and of NIST's CAVP, fed in pieces of every size. */
+/* Every text is the number again, and those that people write are not longer than they wrote them.
+ */
+static void floats(void)
+{
+    static const char *const short_ones[] = {
+        "0.1",   "2.5",   "-0.001",    "123456.789", "0.0",    "-0.0",
+        "1e+22", "1e-05", "3.3",       "1e-22",      "1e+100", "0.3",
+        "4.35",  "2.675", "1000000.0", "1e+16",      "5e-21",  "9007199254.5"};
+    struct txg_buf b = {0};
+    for (size_t i = 0; i < sizeof short_ones / sizeof *short_ones; i++) {
+        struct txg_value v = txg_value_float(strtod(short_ones[i], NULL));
+        txg_buf_clear(&b);
+        txg_value_to_json(&v, &b);
+        CU_ASSERT_STRING_EQUAL(txg_buf_cstr(&b), short_ones[i]);
+    }
+    uint64_t random = 1;
+    for (int i = 0; i < 200000; i++) {
+        double d;
+        random = random * UINT64_C(6364136223846793005) + 1442695040888963407;
+        uint64_t bits = random ^ random >> 29;
+        memcpy(&d, &bits, sizeof d);
+        if (i % 2) /* as people write them */
+            d = (double)(int64_t)(bits >> 40) / (i % 3 ? 1000 : 1e7);
+        if (!isfinite(d))
+            continue;
+        struct txg_value v = txg_value_float(d);
+        txg_buf_clear(&b);
+        txg_value_to_json(&v, &b);
+        if (strtod(txg_buf_cstr(&b), NULL) != d)
+            CU_FAIL("a float that is another one as text");
+        CU_ASSERT(i % 2 == 0 || txg_buf_len(&b) <= 18);
+    }
+    txg_buf_release(&b);
+}
+
 static void sha256(void)
 {
     static const struct {
@@ -221,6 +257,7 @@ int main(int argc, char **argv)
         {"quoting", quoting},
         {"environment lists", environment_lists},
         {"values", values},
+        {"floats", floats},
         {"sha256", sha256},
         {0},
     };
