@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
+#include <uv.h>
 
 #include "gateway/builds.h"
 #include "src/base/sha256.h"
@@ -23,6 +25,7 @@
 /* A file that was hashed once: hosts want the same ones. */
 struct known {
     struct txg_manifest_file file; /* all strings owned */
+    bool looked_into, is_cunit;
 };
 
 struct list { /* of one host and folder */
@@ -42,6 +45,8 @@ struct txg_files {
     size_t n_known, cap_known;
     struct list **lists;
     size_t n_lists, cap_lists;
+    uv_thread_t reader; /* has all of this to itself while it runs */
+    bool reads;
 };
 
 struct txg_files *txg_files_new(const struct txg_plan *plan)
@@ -60,10 +65,18 @@ struct txg_files *txg_files_new(const struct txg_plan *plan)
     return f;
 }
 
+static void stop_reading(struct txg_files *f)
+{
+    if (f->reads)
+        uv_thread_join(&f->reader);
+    f->reads = false;
+}
+
 void txg_files_free(struct txg_files *f)
 {
     if (!f)
         return;
+    stop_reading(f);
     for (size_t i = 0; i < f->n_known; i++) {
         free((char *)f->known[i]->file.source);
         free((char *)f->known[i]->file.content);
@@ -128,13 +141,13 @@ static char *content_of(const char *source, const char *path, struct stat *st)
     return ok ? txg_xstrdup(hash) : NULL;
 }
 
-static const struct txg_manifest_file *know(struct txg_files *f, const char *source)
+static struct known *know(struct txg_files *f, const char *source)
 {
     bool found;
     const char *path = below_base(f, source);
     size_t at = place_of(f, source, &found);
     if (found)
-        return &f->known[at]->file;
+        return f->known[at];
     if (!path || !txg_path_is_below(path))
         return NULL;
     struct stat st;
@@ -150,16 +163,16 @@ static const struct txg_manifest_file *know(struct txg_files *f, const char *sou
     f->known = txg_grow(f->known, f->n_known, &f->cap_known, sizeof(struct known *));
     memmove(f->known + at + 1, f->known + at, (f->n_known++ - at) * sizeof(struct known *));
     f->known[at] = k;
-    return &k->file;
+    return k;
 }
 
 static void add_file(struct txg_files *f, struct list *list, const char *source)
 {
-    const struct txg_manifest_file *file = know(f, source);
-    if (!file)
+    const struct known *k = know(f, source);
+    if (!k)
         return;
     list->files = txg_grow(list->files, list->manifest.n, &list->cap, sizeof *list->files);
-    list->files[list->manifest.n++] = *file;
+    list->files[list->manifest.n++] = k->file;
 }
 
 /* Everything below, hidden files too; what changes all the time in a work tree's .git is left out.
@@ -256,17 +269,21 @@ static void add_suite(struct txg_collection *c, const struct txg_plan_suite *fro
 }
 
 /* As its worker will see it; which says what is wrong where something is. */
-static bool wants_preload(const struct txg_files *f, const struct txg_item *item)
+static bool wants_preload(struct txg_files *f, const struct txg_item *item)
 {
     const struct txg_suite_config *config = f->plan->suites.items[item->suite].config;
     const char *harness = config && config->harness ? config->harness : f->plan->harness;
     if (strcmp(harness, "auto") != 0)
         return strcmp(harness, txg_harness_cunit.name) == 0;
+    struct known *k = know(f, item->path);
+    if (!k || k->looked_into)
+        return k && k->is_cunit;
     int fd = open(item->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    bool is_cunit = fd >= 0 && txg_elf_framework(fd) == TXG_ELF_CUNIT;
+    k->looked_into = true;
+    k->is_cunit = fd >= 0 && txg_elf_framework(fd) == TXG_ELF_CUNIT;
     if (fd >= 0)
         close(fd);
-    return is_cunit;
+    return k->is_cunit;
 }
 
 /* What a worker has its CUnit programs load. Where there is none for such a host, it says so. */
@@ -335,6 +352,26 @@ void txg_files_hash_folders(struct txg_files *f)
     free(list.files);
 }
 
+/* The machine that the host says it is may be another one: then this was for nothing. */
+static void read_tests(void *files)
+{
+    struct txg_files *f = files;
+    struct utsname here;
+    struct list list = {0};
+    const char *own = uname(&here) == 0 ? here.machine : "";
+    for (size_t i = 0; i < f->plan->gateways.n; i++) {
+        const struct txg_spec *spec = f->plan->gateways.items[i].spec;
+        if (spec->kind != TXG_SPEC_POPEN)
+            add_tests(f, &list, i, spec->arch ? spec->arch : own);
+    }
+    free(list.files);
+}
+
+void txg_files_read_ahead(struct txg_files *f)
+{
+    f->reads = uv_thread_create(&f->reader, read_tests, f) == 0;
+}
+
 static int by_path(const void *a, const void *b)
 {
     return strcmp(((const struct txg_manifest_file *)a)->path,
@@ -374,6 +411,7 @@ const struct txg_manifest *txg_files_manifest(struct txg_files *f, size_t origin
     const struct txg_gateway_list *all = &f->plan->gateways;
     const struct txg_spec *spec = all->items[origin].spec;
     struct list *list = txg_xcalloc(1, sizeof *list);
+    stop_reading(f);
     list->folder = folder_for(f, arch);
     list->manifest.folder = list->folder;
     for (size_t i = 0; i < all->n; i++) {

@@ -18,6 +18,10 @@ void txg_files_free(struct txg_files *f);
  * a loop runs that has hosts to keep alive. What is known then is not read again. */
 void txg_files_hash_folders(struct txg_files *f);
 
+/* Starts to read and hash the test programs, in a thread: while hosts are logged in to. Whoever
+ * asks for a manifest waits for it. */
+void txg_files_read_ahead(struct txg_files *f);
+
 /* For the host and folder of the gateway in this place of the plan, whose machine is `arch`; NULL
  * where there is nothing to take. Lives as long as `f`. */
 const struct txg_manifest *txg_files_manifest(struct txg_files *f, size_t origin, const char *arch);

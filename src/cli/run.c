@@ -294,8 +294,10 @@ static void start(struct run *r)
     r->session = new_session(r, r->began);
     r->setup = txg_setup_new(r->plan);
     r->files = txg_files_new(r->plan);
-    if (wants_files(r->plan))
+    if (wants_files(r->plan)) {
         txg_files_hash_folders(r->files);
+        txg_files_read_ahead(r->files);
+    }
     struct txg_gateways_config config = txg_setup_gateways(r->plan);
     config.loop = &r->loop;
     config.user = r;
