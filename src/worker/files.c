@@ -22,8 +22,9 @@
 
 #define HASH_PIECE (1u << 20)       /* bytes hashed between two looks at the link */
 #define LAST_WORDS INT64_C(5000000) /* for sending `synced`, microseconds */
-#define LOCK_TRIES 200              /* for a keeper that tidies, 10 ms each */
-#define MODE_MAX   0777             /* no setuid, setgid, sticky */
+#define SIGN_FIRST 10000 /* us between two signs of life, until a ping tells the heartbeat */
+#define LOCK_TRIES 200   /* for a keeper that tidies, 10 ms each */
+#define MODE_MAX   0777  /* no setuid, setgid, sticky */
 
 struct item {
     char *path, *content; /* owned */
@@ -48,6 +49,9 @@ struct keeper {
     int64_t got;
     struct txg_sha256 hash;
     char temp[64];
+    int64_t sign_every;
+    int64_t ping;  /* the last that came, from 1 */
+    int64_t shown; /* when the last pong was sent */
 };
 
 static void send_message(struct keeper *k, const struct txg_msg *msg)
@@ -375,16 +379,35 @@ static int take_blob(struct keeper *k, const struct txg_msg_blob *blob)
     return 0;
 }
 
+static void say_pong(struct keeper *k)
+{
+    struct txg_msg pong = {.type = TXG_MSG_PONG};
+    pong.beat.n = k->ping;
+    txg_mux_send(&k->link.mux, 0, &pong);
+    k->shown = txg_now();
+}
+
+/* A ping may stand behind thousands of small files, and each of them is some calls of a busy file
+ * system: who works says so unasked. */
+static int show_life(struct keeper *k)
+{
+    if (txg_now() - k->shown < k->sign_every)
+        return 0;
+    say_pong(k);
+    return txg_link_flush(&k->link);
+}
+
 static int take_frame(struct keeper *k, const struct txg_frame *frame)
 {
-    struct txg_msg msg, pong = {.type = TXG_MSG_PONG};
+    struct txg_msg msg;
     struct txg_err err;
     int rc = txg_msg_decode(frame->payload, &msg, &err);
     if (rc != 0) {
         fail(k, &err);
     } else if (frame->channel == 0 && msg.type == TXG_MSG_PING) {
-        pong.beat.n = msg.ping.n;
-        txg_mux_send(&k->link.mux, 0, &pong);
+        k->ping = msg.ping.n;
+        k->sign_every = msg.ping.heartbeat / 2;
+        say_pong(k);
     } else if (msg.type == TXG_MSG_HAVE && k->root < 0) {
         rc = take_have(k, &msg.have);
     } else if (msg.type == TXG_MSG_BLOB) {
@@ -404,7 +427,7 @@ static int read_link(struct keeper *k)
     struct txg_err err;
     int got = txg_link_read(&k->link), rc = 0;
     while ((!k->done || k->lock >= 0) && (rc = txg_mux_next(&k->link.mux, &frame, &err)) == 1)
-        if (take_frame(k, &frame) != 0)
+        if (take_frame(k, &frame) != 0 || show_life(k) != 0)
             return -1;
     return rc < 0 || got < 0 ? -1 : 0;
 }
@@ -443,7 +466,12 @@ static void release(struct keeper *k)
 
 int txg_files_main(const struct txg_worker_config *config, bool in_place)
 {
-    struct keeper k = {.channel = config->channel, .in_place = in_place, .root = -1, .lock = -1};
+    struct keeper k = {.channel = config->channel,
+                       .in_place = in_place,
+                       .root = -1,
+                       .lock = -1,
+                       .ping = 1,
+                       .sign_every = SIGN_FIRST};
     k.fd = k.dir = -1;
     snprintf(k.temp, sizeof k.temp, ".txgate-up-%ld-%lld", (long)getpid(), (long long)txg_now());
     txg_strv_release(config->env);
