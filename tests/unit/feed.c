@@ -108,7 +108,7 @@ void feed_output(struct feed *f, const struct txg_gateway_info *gateway, int str
     feed_event(f, (struct txg_event){.type = TXG_EVENT_TEST_OUTPUT,
                                      .gateway = gateway,
                                      .test = {f->number, TXG_SPAN("t"), NULL, 1},
-                                     .output = {stream, tail, data}});
+                                     .output = {.stream = stream, .tail = tail, .data = data}});
 }
 
 void feed_result(struct feed *f, const struct txg_gateway_info *gateway, const char *nodeid,

@@ -15,9 +15,10 @@ static const struct txg_gateway_info gw9 = {.number = 9, .id = "gw9"};
 static void add(struct txg_captures *cs, const struct txg_gateway_info *g, int stream, bool tail,
                 const char *data, size_t len)
 {
-    txg_captures_add(cs, &(struct txg_event){.type = TXG_EVENT_TEST_OUTPUT,
-                                             .gateway = g,
-                                             .output = {stream, tail, {data, len}}});
+    txg_captures_add(
+        cs, &(struct txg_event){.type = TXG_EVENT_TEST_OUTPUT,
+                                .gateway = g,
+                                .output = {.stream = stream, .tail = tail, .data = {data, len}}});
 }
 
 static void piece(void *user, const char *data, size_t len, bool gap)
