@@ -288,6 +288,10 @@ struct key { /* what the queue is sorted by */
     size_t place, number;
 };
 
+/* What is shorter than this part of the run is not worth an order of its own: left as it was
+ * listed, cases of a program go into one process. */
+#define SMALL 200
+
 static int by_length(const void *a, const void *b)
 {
     const struct key *x = a, *y = b;
@@ -309,11 +313,20 @@ void txg_deal_sort_longest(struct txg_deal *d)
             archs[s->nodes[i]->origin] = s->nodes[i]->arch;
     txg_expect_init(&d->expect, &s->config, &s->catalog, archs);
     free(archs);
+    int64_t small = 0;
+    for (size_t i = 0; i < n; i++) {
+        int64_t us = txg_deal_longest(d, p->items[p->head + i]);
+        small += us > 0 ? us : 0;
+    }
+    small /= (int64_t)s->config.n_gateways * SMALL;
     struct key *keys = txg_xcalloc(n, sizeof *keys);
     for (size_t i = 0; i < n; i++)
         keys[i] =
             (struct key){txg_deal_comes_first(d, p->items[p->head + i]),
                          txg_deal_longest(d, p->items[p->head + i]), i, p->items[p->head + i]};
+    for (size_t i = 0; i < n; i++)
+        if (keys[i].us >= 0 && keys[i].us < small)
+            keys[i].us = 0;
     if (n)
         qsort(keys, n, sizeof *keys, by_length);
     for (size_t i = 0; i < n; i++)

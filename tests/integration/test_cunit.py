@@ -197,7 +197,7 @@ def test_over_a_shell(txgate, outcomes, unchanged):
     (txgate.cwd / "ways_test").chmod(0o755)
     for chdir in ["", "//chdir=%s/there" % txgate.cwd]:
         result = txgate.run("--tx", "exec=env//input:ipadr=10.0.0.1" + chdir, "--jsonl", "run.jsonl",
-                            "-k", "pid or once or fatal", "ways_test")
+                            "--dist", "load", "-k", "pid or once or fatal", "ways_test")
         found = by_case(outcomes(txgate.cwd / "run.jsonl"))
         assert {case: one.outcome for case, one in found.items()} == {
             "good/pid": "passed", "good/once": "passed", "bad/fatal": "failed",
