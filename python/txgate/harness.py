@@ -13,9 +13,11 @@ import gc
 import json
 import os
 import select
+import socket
 import sys
 import termios
 import types
+import zlib
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 try:
@@ -159,6 +161,44 @@ def judge(reports: List[pytest.TestReport]) -> Tuple[str, str]:
     return "passed", ""
 
 
+class WorkerInput(Dict[str, Any]):
+    """workerinput, and on demand what these plugins look for in it: the plugin's other half would have
+    put it there in pytest-xdist's controller, and under txgate no pytest runs there."""
+
+    config: Any = None
+    wire: Optional[Wire] = None
+
+    def tell(self, text: str) -> None:
+        if self.wire and self.get("workerid") == "gw0":  # for all
+            self.wire.say("warning", text)
+
+    def __missing__(self, key: str) -> Any:
+        if key in ("cov_master_host", "cov_master_topdir"):  # pytest-cov: it saves its data here
+            self["cov_master_host"], self["cov_master_topdir"] = socket.gethostname(), os.getcwd()
+            self.tell("pytest-cov: each gateway leaves its data in %s/.coverage.*: `coverage combine` and "
+                      "`coverage report` tell what they have covered" % os.getcwd())
+        elif key == "randomly_seed":  # pytest-randomly: the same for all gateways of a run
+            seed = self.config.option.randomly_seed
+            run = zlib.crc32(str(self["testrunuid"]).encode())
+            self[key] = seed if isinstance(seed, int) else run
+            self.tell("pytest-randomly: --randomly-seed=%d" % self[key])
+        elif key in ("sock_port", "statusdb_token"):  # pytest-rerunfailures: a server, here our own
+            self._count_reruns()
+        if key not in self:
+            raise KeyError(key)
+        return self[key]
+
+    def _count_reruns(self) -> None:
+        rerunfailures = sys.modules.get("pytest_rerunfailures")
+        if rerunfailures is None:
+            return
+        server = rerunfailures.ServerStatusDB()
+        server.sock.listen()  # its thread does so too, but in its own time
+        config = types.SimpleNamespace(failures_db=server)
+        rerunfailures.XDistHooks().pytest_configure_node(
+            types.SimpleNamespace(workerinput=self, config=config))
+
+
 def declare_xdist_hooks(manager: "pytest.PytestPluginManager") -> None:
     """Once installed plugins are there and conftests not yet: what pytest-xdist has not declared, as it
     is not installed."""
@@ -171,10 +211,18 @@ def declare_xdist_hooks(manager: "pytest.PytestPluginManager") -> None:
         manager.add_hookspecs(type("XdistHooks", (), {n: specs[n] for n in missing}))
 
 
+def run_here(option: Any) -> None:
+    """What an ini file may say to pytest-xdist is txgate's affair, as in xdist's own workers."""
+    for name, value in (("dist", "no"), ("numprocesses", None), ("tx", []), ("looponfail", False),
+                        ("usepdb", False)):
+        if hasattr(option, name):
+            setattr(option, name, value)
+
+
 class Harness:
     """The pytest plugin that takes commands instead of running all that was collected."""
 
-    def __init__(self, wire: Wire, workerinput: Dict[str, Any], groups: bool) -> None:
+    def __init__(self, wire: Wire, workerinput: WorkerInput, groups: bool) -> None:
         self.wire, self.workerinput, self.groups = wire, workerinput, groups
         self.reports: List[pytest.TestReport] = []
         self.failed_to_collect = self.listed = False
@@ -183,17 +231,15 @@ class Harness:
     @pytest.hookimpl(tryfirst=True)
     def pytest_load_initial_conftests(self, early_config: pytest.Config) -> None:
         declare_xdist_hooks(early_config.pluginmanager)
+        run_here(early_config.known_args_namespace)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: pytest.Config) -> None:
+        self.workerinput.config = config
         config.workerinput = self.workerinput  # type: ignore[attr-defined]
         config.slaveinput = self.workerinput  # type: ignore[attr-defined]
         config.workeroutput = {}  # type: ignore[attr-defined]
-        # What an ini file may say to pytest-xdist is txgate's affair here, as in xdist's own workers.
-        for name, value in (("dist", "no"), ("numprocesses", None), ("tx", []), ("looponfail", False),
-                            ("usepdb", False)):
-            if hasattr(config.option, name):
-                setattr(config.option, name, value)
+        run_here(config.option)
         if not config.pluginmanager.hasplugin("xdist"):
             config.pluginmanager.register(fixtures(), "txgate-fixtures")
             config.addinivalue_line("markers", "xdist_group(name): stays with others of that group")
@@ -358,7 +404,8 @@ def main(args: Optional[List[str]] = None) -> int:
     if hello is None or hello[:2] != ["hello", VERSION]:
         wire.show(1, "txgate.harness: expected hello of version %s, got %s\n" % (VERSION, hello))
         return 1
-    workerinput = json.loads(hello[2])
+    workerinput = WorkerInput(json.loads(hello[2]))
+    workerinput.wire = wire
     wire.say("ready", VERSION, "ahead")
     # pytest's own terminal report is nobody's: txgate has one for all gateways.
     null = os.open(os.devnull, os.O_WRONLY)

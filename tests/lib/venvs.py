@@ -15,6 +15,10 @@ VERSIONS = {
     "current": ["pytest", "pytest-xdist", "execnet"],
     "old": ["pytest<8", "pytest-xdist==3.1.0", "execnet==1.9.0"],
 }
+# Plugins with one half in pytest-xdist's controller and one in its workers.
+PLUGINS = {
+    "plugins": ["pytest", "pytest-xdist", "pytest-cov", "pytest-randomly", "pytest-rerunfailures"],
+}
 # For `make check-long`: each pytest-xdist with the execnet of before and after 2.0 that it takes (3.8
 # wants 2.1) and the newest pytest that it can do with. pytest 6.2 needs Python 3.11 or older.
 MATRIX = {
@@ -51,8 +55,8 @@ def _make(path, requirements):
 
 
 def bin_folder(name, builddir):
-    """The folder with `python` and `pytest` of VERSIONS[name], or of MATRIX[name]."""
-    requirements = VERSIONS.get(name) or MATRIX[name]
+    """The folder with `python` and `pytest` of VERSIONS, PLUGINS or MATRIX by that name."""
+    requirements = {**VERSIONS, **PLUGINS, **MATRIX}[name]
     root = pathlib.Path(os.environ.get("TXG_VENVS") or pathlib.Path(builddir) / "venvs")
     path, refused = root / name, root / (name + ".refused")
     root.mkdir(parents=True, exist_ok=True)
