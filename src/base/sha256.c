@@ -6,7 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
-static const uint32_t round_constants[64] = {
+#include "src/base/sha256_cpu.h"
+
+const uint32_t txg_sha256_constants[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
     0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
     0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
@@ -35,28 +37,36 @@ static void spread(const unsigned char *block, uint32_t w[64])
 }
 
 /* The eight words change places every round: instead, their numbers do. */
-static void take_block(struct txg_sha256 *h, const unsigned char *block)
+static void take_block(uint32_t state[8], const unsigned char *block)
 {
     uint32_t w[64], s[8];
     spread(block, w);
-    memcpy(s, h->state, sizeof s);
+    memcpy(s, state, sizeof s);
     for (unsigned i = 0; i < 64; i++) {
         uint32_t a = s[(0 - i) & 7], b = s[(1 - i) & 7], c = s[(2 - i) & 7];
         uint32_t e = s[(4 - i) & 7], f = s[(5 - i) & 7], g = s[(6 - i) & 7];
         uint32_t t1 = s[(7 - i) & 7] + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) +
-                      ((e & f) ^ (~e & g)) + round_constants[i] + w[i];
+                      ((e & f) ^ (~e & g)) + txg_sha256_constants[i] + w[i];
         uint32_t t2 =
             (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
         s[(3 - i) & 7] += t1;
         s[(7 - i) & 7] = t1 + t2;
     }
     for (int i = 0; i < 8; i++)
-        h->state[i] += s[i];
+        state[i] += s[i];
+}
+
+void txg_sha256_take_portably(uint32_t state[8], const unsigned char *data, size_t n_blocks)
+{
+    for (; n_blocks > 0; n_blocks--, data += 64)
+        take_block(state, data);
 }
 
 void txg_sha256_init(struct txg_sha256 *h)
 {
-    *h = (struct txg_sha256){.state = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f,
+    txg_sha256_take *take = txg_sha256_cpu();
+    *h = (struct txg_sha256){.take = take ? take : txg_sha256_take_portably,
+                             .state = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f,
                                        0x9b05688c, 0x1f83d9ab, 0x5be0cd19}};
 }
 
@@ -65,13 +75,18 @@ void txg_sha256_feed(struct txg_sha256 *h, const void *data, size_t len)
     const unsigned char *p = data;
     while (len > 0) {
         size_t used = h->total % sizeof h->block, n = sizeof h->block - used;
-        n = n < len ? n : len;
-        memcpy(h->block + used, p, n);
+        if (used == 0 && len >= sizeof h->block) {
+            n = len - len % sizeof h->block;
+            h->take(h->state, p, n / sizeof h->block);
+        } else {
+            n = n < len ? n : len;
+            memcpy(h->block + used, p, n);
+            if (used + n == sizeof h->block)
+                h->take(h->state, h->block, 1);
+        }
         h->total += n;
         p += n;
         len -= n;
-        if (used + n == sizeof h->block)
-            take_block(h, h->block);
     }
 }
 

@@ -10,12 +10,17 @@
 
 #define TXG_SHA256_HEX 65 /* 64 digits and the NUL */
 
+/* Takes whole blocks of 64 bytes. */
+typedef void txg_sha256_take(uint32_t state[8], const unsigned char *data, size_t n_blocks);
+
 struct txg_sha256 {
+    txg_sha256_take *take;
     uint32_t state[8];
     uint64_t total;
     unsigned char block[64];
 };
 
+/* With the processor's own instructions for it where it has them, which is ten times as fast. */
 void txg_sha256_init(struct txg_sha256 *h);
 void txg_sha256_feed(struct txg_sha256 *h, const void *data, size_t len);
 
@@ -24,5 +29,8 @@ void txg_sha256_end(struct txg_sha256 *h, char out[TXG_SHA256_HEX]);
 
 /* Of all that can be read from a file descriptor. -1: errno says why. */
 int txg_sha256_fd(int fd, char out[TXG_SHA256_HEX]);
+
+/* For any processor. */
+txg_sha256_take txg_sha256_take_portably;
 
 #endif
