@@ -2,8 +2,11 @@
 example runs, and whatever dies, nothing is left behind and no test is forgotten."""
 
 import os
+import pathlib
+import shutil
 import signal
 import socket
+import subprocess
 import time
 
 import pytest
@@ -110,6 +113,49 @@ def test_output_of_many_megabytes(over, txgate, server, script):
     script("loud", "yes 0123456789abcdef | head -c 50000000; exit 1")
     result = over("run", "--tx", spec(server, txgate.cwd), "loud")
     assert result.code == 1 and "1 failed" in result.out, result
+
+
+NOISY = {".cshrc": "echo 'welcome from cshrc'\n", ".profile": "echo welcome from the profile\n",
+         ".mkshrc": "echo 'welcome from mkshrc'\n",
+         ".config/fish/config.fish": "echo welcome from fish; echo TXG 0\n"}
+
+
+@pytest.mark.parametrize("shell", ["csh", "fish", "mksh", "dash", "busybox sh"])
+def test_login_shells(over, txgate, folder, client, serve, devices, shell, tmp_path):
+    """The user's shell as sshd starts it, from a passwd file that only this sshd sees; what it reads at
+    its start is noisy."""
+    with open("/etc/passwd") as f:
+        rows = [line.rstrip("\n").split(":") for line in f]
+    program = tmp_path / "ash"
+    if shell == "busybox sh":  # ash where it is called so
+        program.symlink_to(shutil.which("busybox"))
+    else:
+        program = shutil.which(shell)
+    for row in rows:
+        if row[0] == sshd.USER:
+            row[5:] = [str(folder), str(program)]
+    (tmp_path / "passwd").write_text("".join(":".join(row) + "\n" for row in rows))
+    for name, text in NOISY.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+
+    server = sshd.Sshd(folder)
+    server.prefix = ["unshare", "-m", "sh", "-c", 'mount --bind "$0" /etc/passwd && exec "$@"',
+                     tmp_path / "passwd"]
+    if subprocess.run([*server.prefix, "true"], stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("no mounts of our own here (root is needed)")
+    client.may_log_in(server)
+    client.knows(server)
+    serve(server)
+    said = subprocess.run(["ssh", "-F", "none", "-i", client.ssh / "id_ed25519", "-o",
+                           "UserKnownHostsFile=%s" % client.known_hosts, "-p", str(server.port),
+                           "%s@%s" % (sshd.USER, server.address), "sh -c 'cat /proc/$PPID/comm'; true"],
+                          stdout=subprocess.PIPE, timeout=20).stdout.decode().split()
+    assert said[-1] == pathlib.Path(program).name, said
+    result = over("run", "--tx", "3*" + spec(server, txgate.cwd, "//env:HOSTILE='$(id) `id` \\ !! %x"),
+                  "--dist", "load", "-q", "--tb=line", *devices)
+    assert result.code == 1 and "3 failed" in result.out, result
+    assert "welcome" not in result.out, result
 
 
 def wait_for(condition, seconds=10):
