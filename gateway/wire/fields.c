@@ -2,7 +2,7 @@
 
 #include "gateway/wire/fields.h"
 
-#define TIME_MAX  INT64_C(315360000000000) /* ten years in microseconds */
+#define TIME_MAX  TXG_FIELD_TIME_MAX
 #define INDEX_MAX INT32_MAX
 
 #define AT(member)             .offset = offsetof(struct txg_msg, member)
@@ -206,6 +206,12 @@ static const struct txg_field testreport_fields[] = {
     {"points", TXG_FIELD_POINTS, MANY(testreport.points, testreport.n_points), OPTIONAL},
 };
 
+static const struct txg_field passed_fields[] = {
+    {"seq", TXG_FIELD_INT, AT(passed.seq), IN(1, INT64_MAX)},
+    {"time", TXG_FIELD_INT, AT(passed.time), IN(0, INT64_MAX)},
+    {"tests", TXG_FIELD_TESTS, MANY(passed.tests, passed.n_tests), IN(0, TXG_PASSED_MAX)},
+};
+
 static const struct txg_field unscheduled_fields[] = {
     {"seq", TXG_FIELD_INT, AT(indices.seq), IN(1, INT64_MAX)},
     {"indices", TXG_FIELD_RANGES, MANY(indices.ranges, indices.n_ranges), OPTIONAL},
@@ -260,6 +266,7 @@ const struct txg_msg_shape txg_msg_shapes[TXG_MSG_TYPES] = {
     [TXG_MSG_LIVE] = {"live", FIELDS(live_fields)},
     [TXG_MSG_OUTPUT] = {"output", FIELDS(output_fields)},
     [TXG_MSG_TESTREPORT] = {"testreport", FIELDS(testreport_fields)},
+    [TXG_MSG_PASSED] = {"passed", FIELDS(passed_fields)},
     [TXG_MSG_UNSCHEDULED] = {"unscheduled", FIELDS(unscheduled_fields)},
     [TXG_MSG_WARNING] = {"warning", FIELDS(warning_fields)},
     [TXG_MSG_INTERNAL_ERROR] = {"internal_error", FIELDS(internal_error_fields)},

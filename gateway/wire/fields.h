@@ -11,6 +11,8 @@
 
 #include "gateway/wire/message.h"
 
+#define TXG_FIELD_TIME_MAX INT64_C(315360000000000) /* ten years in microseconds */
+
 enum txg_field_kind {
     TXG_FIELD_INT,     /* int64_t in min..max */
     TXG_FIELD_CHANNEL, /* uint32_t, > 0 */
@@ -26,16 +28,17 @@ enum txg_field_kind {
     TXG_FIELD_RANGES,  /* [first, count] */
     TXG_FIELD_RECORDS, /* [suite, nodeid] */
     TXG_FIELD_POINTS,  /* [name, outcome, text] */
-    TXG_FIELD_FILES    /* [path, mode, size, content] */
+    TXG_FIELD_FILES,   /* [path, mode, size, content] */
+    TXG_FIELD_TESTS    /* [index, gap, duration] */
 };
 
 struct txg_field {
     const char *key;
     enum txg_field_kind kind;
-    bool optional; /* left out where it is 0, false or empty, and then read as that */
-    size_t offset; /* in struct txg_msg */
-    size_t count;  /* offset of the number of elements */
-    int64_t min, max;
+    bool optional;    /* left out where it is 0, false or empty, and then read as that */
+    size_t offset;    /* in struct txg_msg */
+    size_t count;     /* offset of the number of elements */
+    int64_t min, max; /* of a list that has a max: most elements */
 };
 
 struct txg_msg_shape {

@@ -33,6 +33,7 @@ static void release_field(const struct txg_field *f, struct txg_msg *msg)
     case TXG_FIELD_RECORDS:
     case TXG_FIELD_POINTS:
     case TXG_FIELD_FILES:
+    case TXG_FIELD_TESTS:
         free(*(void **)at);
         break;
     default:

@@ -19,7 +19,8 @@
 #include "src/base/str.h"
 #include "src/base/value.h"
 
-#define TXG_PROTOCOL 3
+#define TXG_PROTOCOL   4
+#define TXG_PASSED_MAX 2048 /* tests in one `passed` */
 
 enum txg_msg_type {
     TXG_MSG_NONE,
@@ -61,6 +62,7 @@ enum txg_msg_type {
     TXG_MSG_LIVE,
     TXG_MSG_OUTPUT,
     TXG_MSG_TESTREPORT,
+    TXG_MSG_PASSED,
     TXG_MSG_UNSCHEDULED,
     TXG_MSG_WARNING,
     TXG_MSG_INTERNAL_ERROR,
@@ -323,6 +325,22 @@ struct txg_msg_testreport {
     size_t n_points;
 };
 
+struct txg_msg_passed_test {
+    int64_t index;
+    int64_t gap; /* from the end of the one in front of it to its start; of the first: 0 */
+    int64_t duration;
+};
+
+/* Tests that passed and of which nothing else is to be told, in the order in which they ran. One
+ * message stands for logstart and testreport of each; only of a test whose logstart was sent before
+ * it stands for the testreport alone, and that is the first. */
+struct txg_msg_passed {
+    int64_t seq;
+    int64_t time; /* when the first of them started */
+    struct txg_msg_passed_test *tests;
+    size_t n_tests; /* at most TXG_PASSED_MAX */
+};
+
 struct txg_msg_text { /* warning, internal_error */
     struct txg_span text;
 };
@@ -359,6 +377,7 @@ struct txg_msg {
         struct txg_msg_live live;
         struct txg_msg_output output;
         struct txg_msg_testreport testreport;
+        struct txg_msg_passed passed;
         struct txg_msg_text text; /* warning, internal_error */
         struct txg_msg_workerfinished workerfinished;
     };

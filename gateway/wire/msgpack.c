@@ -120,6 +120,14 @@ static void pack_element(msgpack_packer *pk, const struct txg_field *f, const vo
         pack_bin(pk, point->text);
         return;
     }
+    case TXG_FIELD_TESTS: {
+        const struct txg_msg_passed_test *test = (const struct txg_msg_passed_test *)many + i;
+        msgpack_pack_array(pk, 3);
+        msgpack_pack_int64(pk, test->index);
+        msgpack_pack_int64(pk, test->gap);
+        msgpack_pack_int64(pk, test->duration);
+        return;
+    }
     default:
         assert(0);
     }
@@ -343,6 +351,13 @@ static bool get_element(const struct txg_field *f, const msgpack_object *o, void
         point->outcome = (enum txg_outcome)number;
         return true;
     }
+    case TXG_FIELD_TESTS: {
+        struct txg_msg_passed_test *test = (struct txg_msg_passed_test *)many + i;
+        t = tuple(o, 3);
+        return t && get_int(&t[0], 0, INT32_MAX, &test->index) &&
+               get_int(&t[1], 0, TXG_FIELD_TIME_MAX, &test->gap) &&
+               get_int(&t[2], 0, TXG_FIELD_TIME_MAX, &test->duration);
+    }
     default:
         return false;
     }
@@ -361,6 +376,8 @@ static size_t element_size(enum txg_field_kind kind)
         return sizeof(struct txg_msg_point);
     case TXG_FIELD_FILES:
         return sizeof(struct txg_msg_file);
+    case TXG_FIELD_TESTS:
+        return sizeof(struct txg_msg_passed_test);
     default:
         return sizeof(struct txg_span);
     }
@@ -371,6 +388,8 @@ static bool get_many(const struct txg_field *f, const msgpack_object *o, struct 
     if (o->type != MSGPACK_OBJECT_ARRAY)
         return false;
     size_t n = o->via.array.size; /* the guard has seen that as many bytes are there */
+    if (f->max > 0 && n > (size_t)f->max)
+        return false;
     void *many = n ? txg_xcalloc(n, element_size(f->kind)) : NULL;
     memcpy((char *)msg + f->offset, &many, sizeof many);
     memcpy((char *)msg + f->count, &n, sizeof n);

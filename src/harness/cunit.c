@@ -104,7 +104,7 @@ static void take_stock(void)
 static void say_listing(void)
 {
     for (size_t i = 0; i < h.n_items; i++)
-        txg_lines_say(&h.lines, (const char *const[]){"case", h.items[i].name, NULL});
+        txg_lines_put(&h.lines, (const char *const[]){"case", h.items[i].name, NULL});
     txg_lines_say(&h.lines, (const char *const[]){"listed", NULL});
 }
 

@@ -135,7 +135,7 @@ static const struct test *find(const char *name, size_t *guess)
 static void list_cases(struct txg_lines *l)
 {
     for (size_t i = 0; i < n_tests; i++)
-        txg_lines_say(l, (const char *const[]){"case", tests[i].name, NULL});
+        txg_lines_put(l, (const char *const[]){"case", tests[i].name, NULL});
     txg_lines_say(l, (const char *const[]){"listed", NULL});
 }
 

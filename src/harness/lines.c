@@ -149,23 +149,37 @@ static void write_all(int fd, const char *data, size_t len)
     }
 }
 
-void txg_lines_say(struct txg_lines *l, const char *const *fields)
+static void flush(struct txg_lines *l)
+{
+    write_all(l->out, l->said, l->said_len);
+    l->said_len = 0;
+}
+
+void txg_lines_put(struct txg_lines *l, const char *const *fields)
 {
     size_t most = 1;
     for (size_t i = 0; fields[i]; i++)
         most += 2 * strlen(fields[i]) + 1;
-    if (most > l->said_cap) {
-        l->said_cap = 2 * most;
+    if (most > l->said_cap - l->said_len) {
+        l->said_cap = 2 * (l->said_len + most);
         l->said = must(realloc(l->said, l->said_cap));
     }
-    char *at = l->said;
+    char *begin = l->said + l->said_len, *at = begin;
     for (; *fields; fields++) {
-        if (at > l->said)
+        if (at > begin)
             *at++ = '\t';
         at = put_field(at, *fields);
     }
     *at++ = '\n';
-    write_all(l->out, l->said, (size_t)(at - l->said));
+    l->said_len = (size_t)(at - l->said);
+    if (l->said_len > PIECE)
+        flush(l);
+}
+
+void txg_lines_say(struct txg_lines *l, const char *const *fields)
+{
+    txg_lines_put(l, fields);
+    flush(l);
 }
 
 static bool is_unread(int fd)

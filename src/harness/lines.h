@@ -11,8 +11,8 @@ struct txg_lines { /* zero-filled but for the descriptors */
     int in, out;
     char *text; /* owned: what was read and is not used up */
     size_t from, to, cap;
-    char *said; /* owned: the line that is being written */
-    size_t said_cap;
+    char *said; /* owned: lines that are not written yet */
+    size_t said_len, said_cap;
 };
 
 /* The descriptors that $TXGATE_HARNESS names: it is taken out of the environment, and they out of
@@ -27,7 +27,11 @@ char *txg_lines_read(struct txg_lines *l);
  */
 char *txg_lines_field(char **line);
 
-/* Writes a line; `fields` ends in NULL. Ends the process where nobody listens any more. */
+/* A line that goes out with the next that is said, or when many have come together; `fields` ends
+ * in NULL. */
+void txg_lines_put(struct txg_lines *l, const char *const *fields);
+
+/* Writes a line, behind what was put. Ends the process where nobody listens any more. */
 void txg_lines_say(struct txg_lines *l, const char *const *fields);
 
 /* The promise of `ahead`: what is to be looked for before a result, and awaited behind it where it

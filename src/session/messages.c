@@ -73,15 +73,12 @@ static bool follows(struct txg_session *s, struct txg_node *node, int64_t seq)
     return false;
 }
 
-static void take_logstart(struct txg_session *s, struct txg_node *node,
-                          const struct txg_msg_logstart *msg)
+static bool start_test(struct txg_session *s, struct txg_node *node, int64_t index)
 {
     struct txg_held *h = &node->held;
-    if (!follows(s, node, msg->seq))
-        return;
-    if (node->running || h->head == h->tail || h->items[h->head] != (size_t)msg->index) {
+    if (node->running || h->head == h->tail || h->items[h->head] != (size_t)index) {
         txg_session_fault(s, node, "it started a test that is not its next one");
-        return;
+        return false;
     }
     node->running = node->worked = true;
     node->started_at = s->now;
@@ -92,7 +89,15 @@ static void take_logstart(struct txg_session *s, struct txg_node *node,
     }
     s->stillborn[node->origin] = 0;
     txg_session_report_test(s, TXG_EVENT_TEST_START, node,
-                            txg_session_number(s, node, h->items[h->head]));
+                            txg_session_number(s, node, (size_t)index));
+    return true;
+}
+
+static void take_logstart(struct txg_session *s, struct txg_node *node,
+                          const struct txg_msg_logstart *msg)
+{
+    if (follows(s, node, msg->seq))
+        start_test(s, node, msg->index);
 }
 
 static bool is_running(const struct txg_node *node, int64_t index)
@@ -144,6 +149,23 @@ static void learn_pace(struct txg_session *s, struct txg_node *node, size_t inde
     node->pace = (3 * (node->pace ? node->pace : TXG_PACE_EVEN) + pace) / 4 + 1;
 }
 
+/* The test that ran has ended. */
+static void finish_test(struct txg_session *s, struct txg_node *node, int64_t index,
+                        struct txg_event_result *result)
+{
+    node->running = false;
+    node->held.head++;
+    txg_locks_drop(s, node, (size_t)index);
+    if (result->start < 0)
+        result->start = 0;
+    learn_pace(s, node, (size_t)index, result->duration);
+    if (!txg_session_retry(s, node, (size_t)index, result))
+        txg_session_settle(s, node, txg_session_number(s, node, (size_t)index), result);
+    if (s->progress == TXG_DEALING)
+        s->scheduler->completed(&s->deal, node, result->duration);
+    txg_locks_pass_on(s, node);
+}
+
 static void take_testreport(struct txg_session *s, struct txg_node *node,
                             const struct txg_msg_testreport *msg)
 {
@@ -153,9 +175,6 @@ static void take_testreport(struct txg_session *s, struct txg_node *node,
         txg_session_fault(s, node, "a report of a test that does not run");
         return;
     }
-    node->running = false;
-    node->held.head++;
-    txg_locks_drop(s, node, (size_t)msg->index);
     struct txg_event_point *points =
         txg_session_keep(s, txg_xcalloc(msg->n_points, sizeof *points));
     for (size_t i = 0; i < msg->n_points; i++)
@@ -177,14 +196,28 @@ static void take_testreport(struct txg_session *s, struct txg_node *node,
         .points = points,
         .n_points = msg->n_points,
     };
-    if (result.start < 0)
-        result.start = 0;
-    learn_pace(s, node, (size_t)msg->index, msg->duration);
-    if (!txg_session_retry(s, node, (size_t)msg->index, &result))
-        txg_session_settle(s, node, txg_session_number(s, node, (size_t)msg->index), &result);
-    if (s->progress == TXG_DEALING)
-        s->scheduler->completed(&s->deal, node, msg->duration);
-    txg_locks_pass_on(s, node);
+    finish_test(s, node, msg->index, &result);
+}
+
+/* The last of them has just ended: the others' times are counted back from now. */
+static void take_passed(struct txg_session *s, struct txg_node *node,
+                        const struct txg_msg_passed *msg)
+{
+    if (!follows(s, node, msg->seq))
+        return;
+    int64_t at = s->now - s->began;
+    for (size_t i = 0; i < msg->n_tests; i++)
+        at -= msg->tests[i].gap + msg->tests[i].duration;
+    for (size_t i = 0; i < msg->n_tests; i++) {
+        const struct txg_msg_passed_test *t = &msg->tests[i];
+        if (!is_running(node, t->index) && !start_test(s, node, t->index))
+            return;
+        at += t->gap;
+        struct txg_event_result result = {
+            .outcome = TXG_PASSED, .start = at, .duration = t->duration, .status = -1};
+        finish_test(s, node, t->index, &result);
+        at += t->duration;
+    }
 }
 
 static void take_unscheduled(struct txg_session *s, struct txg_node *node,
@@ -251,6 +284,9 @@ void txg_session_take_message(struct txg_session *s, struct txg_node *node,
         return;
     case TXG_MSG_TESTREPORT:
         take_testreport(s, node, &msg->testreport);
+        return;
+    case TXG_MSG_PASSED:
+        take_passed(s, node, &msg->passed);
         return;
     case TXG_MSG_UNSCHEDULED:
         take_unscheduled(s, node, &msg->indices);

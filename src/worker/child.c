@@ -218,7 +218,7 @@ void txg_child_read(struct txg_child *c, int stream, void (*feed)(void *, const 
     drain(c, stream, READ_ROUNDS, feed, state);
 }
 
-bool txg_child_reap(struct txg_child *c, void (*feed)(void *, const void *, size_t), void *state)
+bool txg_child_has_ended(struct txg_child *c)
 {
     int status;
     struct rusage usage;
@@ -236,6 +236,13 @@ bool txg_child_reap(struct txg_child *c, void (*feed)(void *, const void *, size
         return false;
     if (!(pid < 0 && errno == ECHILD))
         c->leaked += txg_sweep_all(SWEEP_LIMIT, NULL);
+    return true;
+}
+
+bool txg_child_reap(struct txg_child *c, void (*feed)(void *, const void *, size_t), void *state)
+{
+    if (!txg_child_has_ended(c))
+        return false;
     for (int stream = 0; stream < 2; stream++) {
         if (c->fds[stream] < 0)
             continue;

@@ -81,8 +81,10 @@ void txg_child_read(struct txg_child *c, int stream, void (*feed)(void *, const 
 /* Captures bytes of stream 0 or 1. */
 void txg_child_keep(struct txg_child *c, int stream, const void *data, size_t len);
 
-/* Reaps what has ended. True once the test itself has: then what it left behind is killed, and the
- * pipes are drained to what was in them. */
+/* Reaps what has ended. True once the test itself has: then what it left behind is killed. */
+bool txg_child_has_ended(struct txg_child *c);
+
+/* The same, and then the pipes are drained to what was in them. */
 bool txg_child_reap(struct txg_child *c, void (*feed)(void *, const void *, size_t), void *state);
 
 /* To a child that talks; all of it or -1: it is gone, or reads nothing. */

@@ -10,6 +10,7 @@
 
 #define RETIRE_TIME INT64_C(5000000) /* for a harness to end when it has nothing more to do */
 #define QUIET_TIME  INT64_C(20000)   /* without a result: what is written is of what runs */
+#define NAP_TIME    INT64_C(1000)    /* at most between two looks at what a harness says */
 #define AHEAD_MAX   (48u << 10)      /* bytes of commands: they fit in a pipe */
 
 size_t txg_talk_fit(const struct txg_runner *r)
@@ -58,6 +59,7 @@ void txg_talk_begin(struct txg_runner *r, bool fresh)
     r->idle = false;
     r->heard_at = r->started;
     r->sent = 0;
+    r->nap_until = 0;
     if (fresh) {
         r->ahead = false;
         r->broken = NULL;
@@ -111,7 +113,8 @@ static void go_on(struct txg_runner *r)
     if (r->at == r->n) {
         rest(r);
     } else if (!txg_runner_had_enough(r)) {
-        txg_runner_announce(r, txg_now());
+        /* what has ended meanwhile did not wait for us */
+        txg_runner_announce(r, r->behind ? r->ended : txg_now());
         r->running = true;
         send_runs(r);
     } else if (r->sent > r->at) { /* more were sent, and can't be taken back */
@@ -147,6 +150,7 @@ static void take_result(struct txg_runner *r, struct txg_span line)
         read_streams(r);
     if (waits)
         txg_child_say(r->child, "go\n", 3);
+    r->waited |= waits;
     r->ended = r->started + took;
     r->last_end = r->heard_at = now;
     txg_batch_settle(r);
@@ -187,13 +191,33 @@ static void take_line(struct txg_runner *r, struct txg_span line)
     txg_buf_release(&field);
 }
 
+/* Short cases are heard of in one go, some hundreds of them, but none waits for long, and the end
+ * of the batch is not slept through. */
+static void nap(struct txg_runner *r)
+{
+    r->nap_until = 0;
+    if (!r->ahead || r->waited || r->at == r->n || r->paced != r->item->path || r->pace < 0)
+        return;
+    int64_t rest = (int64_t)(r->n - r->at) * r->pace;
+    r->nap_until = r->heard_at + (rest < NAP_TIME ? rest : NAP_TIME);
+}
+
+int64_t txg_talk_hears_at(const struct txg_runner *r)
+{
+    return r->nap_until;
+}
+
 void txg_talk_hear(struct txg_runner *r)
 {
     struct txg_span line;
     txg_child_hear(r->child);
     struct txg_span text = txg_span(txg_buf_data(&r->child->said), txg_buf_len(&r->child->said));
-    while (!r->broken && !r->cut && txg_talk_line(&text, &line))
+    r->waited = false;
+    while (!r->broken && !r->cut && txg_talk_line(&text, &line)) {
+        r->behind = memchr(text.data, '\n', text.len) != NULL;
         take_line(r, line);
+    }
+    nap(r);
     txg_buf_consume(&r->child->said, txg_buf_len(&r->child->said) - text.len);
     if (r->child->results < 0 && r->kill_at == INT64_MAX) /* it ends, or it never will */
         r->kill_at = txg_now() + RETIRE_TIME;

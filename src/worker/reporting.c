@@ -10,8 +10,40 @@
 #define OUTPUT_PIECE  (TXG_FRAME_BULK / 2)
 #define LIVE_BEHIND   (256u * 1024) /* bytes unsent, with which a link has enough to do */
 
+static void flush_passed(struct txg_reporting *r)
+{
+    if (r->n_passed == 0)
+        return;
+    struct txg_msg msg = {.type = TXG_MSG_PASSED};
+    msg.passed.seq = ++r->seq;
+    msg.passed.time = r->passed_from;
+    msg.passed.tests = r->passed;
+    msg.passed.n_tests = r->n_passed;
+    txg_mux_send(r->mux, r->channel, &msg);
+    r->n_passed = 0;
+}
+
+void txg_reporting_flush(struct txg_reporting *r)
+{
+    flush_passed(r);
+    if (!r->starts)
+        return;
+    struct txg_msg msg = {.type = TXG_MSG_LOGSTART};
+    msg.logstart.seq = ++r->seq;
+    msg.logstart.index = r->start_index;
+    msg.logstart.time = r->start_time;
+    txg_mux_send(r->mux, r->channel, &msg);
+    r->starts = false;
+}
+
+void txg_reporting_release(struct txg_reporting *r)
+{
+    free(r->passed);
+}
+
 void txg_reporting_send(struct txg_reporting *r, const struct txg_msg *msg)
 {
+    txg_reporting_flush(r);
     txg_mux_send(r->mux, r->channel, msg);
 }
 
@@ -67,13 +99,50 @@ void txg_reporting_collection(struct txg_reporting *r, const struct txg_collecti
     txg_reporting_send(r, &msg);
 }
 
+void txg_reporting_unscheduled(struct txg_reporting *r, struct txg_msg_range *ranges, size_t n)
+{
+    txg_reporting_flush(r);
+    struct txg_msg msg = {.type = TXG_MSG_UNSCHEDULED};
+    msg.indices.seq = ++r->seq;
+    msg.indices.ranges = ranges;
+    msg.indices.n_ranges = n;
+    txg_reporting_send(r, &msg);
+}
+
 void txg_reporting_logstart(struct txg_reporting *r, int64_t index, int64_t time)
 {
-    struct txg_msg msg = {.type = TXG_MSG_LOGSTART};
-    msg.logstart.seq = ++r->seq;
-    msg.logstart.index = index;
-    msg.logstart.time = time;
-    txg_reporting_send(r, &msg);
+    r->starts = true;
+    r->start_index = index;
+    r->start_time = time;
+}
+
+/* Nothing is to be said of it but that it passed, and when. */
+static bool is_plain(const struct txg_reporting *r, const struct txg_reporting_test *test)
+{
+    const struct txg_child *child = test->child;
+    const struct txg_verdict *v = test->verdict;
+    if (v->outcome != TXG_PASSED || txg_buf_len(&v->reason) > 0 || v->n_points > 0 ||
+        child->ended || child->leaked > 0)
+        return false;
+    for (int i = 0; i < 2; i++)
+        if (r->not_shown[i] > 0 || txg_capture_dropped(&child->captures[i]) > 0 ||
+            (test->keep_output && txg_buf_len(&child->captures[i].head) > 0))
+            return false;
+    return true;
+}
+
+static void add_passed(struct txg_reporting *r, const struct txg_reporting_test *test)
+{
+    if (r->n_passed == TXG_PASSED_MAX)
+        flush_passed(r);
+    if (r->n_passed == 0)
+        r->passed_from = r->passed_until = test->started;
+    int64_t gap = test->started - r->passed_until;
+    r->passed = txg_grow(r->passed, r->n_passed, &r->cap_passed, sizeof *r->passed);
+    r->passed[r->n_passed++] =
+        (struct txg_msg_passed_test){test->index, gap > 0 ? gap : 0, test->ended - test->started};
+    r->passed_until = test->ended;
+    r->starts = false;
 }
 
 static void send_stream(struct txg_reporting *r, int64_t index, int stream,
@@ -144,6 +213,11 @@ void txg_reporting_test(struct txg_reporting *r, const struct txg_reporting_test
 {
     const struct txg_child *child = test->child;
     const struct txg_verdict *v = test->verdict;
+    if (is_plain(r, test)) {
+        add_passed(r, test);
+        return;
+    }
+    txg_reporting_flush(r);
     bool quiet = v->outcome == TXG_PASSED || v->outcome == TXG_SKIPPED ||
                  v->outcome == TXG_XFAILED || v->outcome == TXG_XPASSED;
     for (int i = 0; i < 2; i++)

@@ -214,6 +214,9 @@ void txg_runner_read(struct txg_runner *r, int stream)
 
 void txg_runner_look(struct txg_runner *r)
 {
+    bool talks = r->child->pid && r->item->harness->persistent;
+    if (talks && txg_child_has_ended(r->child))
+        txg_talk_hear(r); /* what it wrote last is of the case behind those it told of */
     if (!txg_child_reap(r->child, feed_of(r), fed(r)))
         return;
     int status = r->child->status;

@@ -54,6 +54,9 @@ struct txg_runner {
     bool ahead;                  /* it takes many runs at once */
     size_t sent;                 /* of the batch */
     int64_t heard_at;            /* when it said something last */
+    int64_t nap_until;           /* nothing it says is read before */
+    bool behind;                 /* more results have come than the one that is being read */
+    bool waited;                 /* one that was read last waits for `go` */
     const char *broken;          /* it broke the protocol: how */
 
     /* How long a case of the program takes that ran last. */
@@ -71,6 +74,9 @@ void txg_runner_start(struct txg_runner *r);
 void txg_runner_read(struct txg_runner *r, int stream);
 /* What a harness says that talks. */
 void txg_talk_hear(struct txg_runner *r);
+
+/* When it is to be heard next; in the past: at once. */
+int64_t txg_talk_hears_at(const struct txg_runner *r);
 
 /* Is the child's output to be read now? That of a harness that runs ahead is read when it says so,
  * or when it has been silent: then the bytes are of the case that runs. */

@@ -101,12 +101,11 @@ static int queue_ranges(struct worker *w, const struct txg_msg_indices *in, stru
 
 static void give_back(struct worker *w, const struct txg_msg_indices *wanted)
 {
-    struct txg_msg msg = {.type = TXG_MSG_UNSCHEDULED};
-    size_t cap = 0;
-    msg.indices.seq = ++w->reporting.seq;
-    txg_queue_steal(&w->queue, wanted, &msg.indices.ranges, &msg.indices.n_ranges, &cap);
-    txg_reporting_send(&w->reporting, &msg);
-    free(msg.indices.ranges);
+    struct txg_msg_range *ranges = NULL;
+    size_t n = 0, cap = 0;
+    txg_queue_steal(&w->queue, wanted, &ranges, &n, &cap);
+    txg_reporting_unscheduled(&w->reporting, ranges, n);
+    free(ranges);
 }
 
 /* A name without a slash becomes the first path in PATH that can be executed; where there is none,
@@ -206,10 +205,16 @@ static int take_frame(struct worker *w, const struct txg_frame *frame, struct tx
 }
 
 /* -1: the agent is gone. */
+static int flush(struct worker *w)
+{
+    txg_reporting_flush(&w->reporting);
+    return txg_link_flush(&w->link);
+}
+
 static int start_next(struct worker *w)
 {
     while (w->progress == COLLECTED && txg_runner_take(&w->runner)) {
-        if (txg_link_flush(&w->link) != 0)
+        if (flush(w) != 0)
             return -1;
         while (txg_link_has_unsent(&w->link)) {
             struct pollfd fd = {.fd = w->link.out, .events = POLLOUT};
@@ -244,15 +249,21 @@ enum { LINK, OUT, ERR, RESULTS, N_FDS };
 static void wait_for_events(struct worker *w, struct pollfd fds[N_FDS])
 {
     bool alive = w->child.pid != 0;
-    bool listens = w->progress != COLLECTED || txg_talk_listens(&w->runner, txg_now());
+    int64_t now = txg_now(), deadline = next_deadline(w), hears_at = 0;
+    bool listens = w->progress != COLLECTED || txg_talk_listens(&w->runner, now);
+    if (alive && w->progress == COLLECTED)
+        hears_at = txg_talk_hears_at(&w->runner);
+    if (hears_at > now && hears_at < deadline)
+        deadline = hears_at;
     fds[0] = (struct pollfd){.fd = w->link.in, .events = POLLIN};
     if (txg_link_has_unsent(&w->link))
         fds[0].events |= POLLOUT;
     for (int i = 0; i < 2; i++)
         fds[OUT + i] =
             (struct pollfd){.fd = alive && listens ? w->child.fds[i] : -1, .events = POLLIN};
-    fds[RESULTS] = (struct pollfd){.fd = alive ? w->child.results : -1, .events = POLLIN};
-    txg_wait(fds, N_FDS, next_deadline(w));
+    fds[RESULTS] =
+        (struct pollfd){.fd = alive && hears_at <= now ? w->child.results : -1, .events = POLLIN};
+    txg_wait(fds, N_FDS, deadline);
 }
 
 static int read_link(struct worker *w)
@@ -339,7 +350,7 @@ static int run(struct worker *w)
             txg_runner_retire(&w->runner);
         if (is_finished(w))
             return say_goodbye(w);
-        if (txg_link_flush(&w->link) != 0)
+        if (flush(w) != 0)
             return 1;
         wait_for_events(w, fds);
         if (fds[0].revents & (POLLIN | POLLHUP | POLLERR) && read_link(w) != 0) {
@@ -393,6 +404,7 @@ int txg_worker_main(const struct txg_worker_config *config)
     txg_buf_release(&w.listing.text);
     txg_buf_release(&w.hello);
     txg_queue_release(&w.queue);
+    txg_reporting_release(&w.reporting);
     txg_collection_release(&w.collection);
     txg_strv_release(&w.env);
     txg_strv_release(&w.emulator);

@@ -351,16 +351,45 @@ static void take_finished(struct txg_xdist_node *n)
     n->ended = true;
 }
 
-/* A worker elsewhere counts its own time: what starts now tells how that and ours agree. */
-static void take_logstart(struct txg_xdist_node *n, const struct txg_msg_logstart *msg)
+/* A worker elsewhere counts its own time: what happens now tells how that and ours agree. */
+static void set_epoch(struct txg_xdist_node *n, int64_t time)
 {
-    if (msg->index < 0 || (size_t)msg->index >= n->nodeids.n)
-        return;
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    n->out.epoch = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000 - msg->time;
-    n->current = msg->index;
-    txg_xdist_put_logstart(&n->out, n->nodeids.items[msg->index]);
+    n->out.epoch = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000 - time;
+}
+
+static void start_test(struct txg_xdist_node *n, int64_t index)
+{
+    if (index < 0 || (size_t)index >= n->nodeids.n)
+        return;
+    n->current = index;
+    txg_xdist_put_logstart(&n->out, n->nodeids.items[index]);
+}
+
+static void take_logstart(struct txg_xdist_node *n, const struct txg_msg_logstart *msg)
+{
+    set_epoch(n, msg->time);
+    start_test(n, msg->index);
+}
+
+static void take_passed(struct txg_xdist_node *n, const struct txg_msg_passed *msg)
+{
+    int64_t at = msg->time;
+    for (size_t i = 0; i < msg->n_tests; i++)
+        at += msg->tests[i].gap + msg->tests[i].duration;
+    set_epoch(n, at);
+    at = msg->time;
+    for (size_t i = 0; i < msg->n_tests; i++) {
+        const struct txg_msg_passed_test *t = &msg->tests[i];
+        if (n->current != t->index)
+            start_test(n, t->index);
+        at += t->gap;
+        struct txg_msg_testreport report = {
+            .index = t->index, .start = at, .duration = t->duration, .status = -1};
+        take_report(n, &report);
+        at += t->duration;
+    }
 }
 
 void txg_xdist_node_message(struct txg_xdist_node *n, const struct txg_msg *msg)
@@ -390,6 +419,9 @@ void txg_xdist_node_message(struct txg_xdist_node *n, const struct txg_msg *msg)
         break;
     case TXG_MSG_TESTREPORT:
         take_report(n, &msg->testreport);
+        break;
+    case TXG_MSG_PASSED:
+        take_passed(n, &msg->passed);
         break;
     case TXG_MSG_UNSCHEDULED:
         take_unscheduled(n, &msg->indices);

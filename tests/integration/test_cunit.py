@@ -147,7 +147,7 @@ def test_listing_that_fails(txgate, program, env, text):
     ("abort", "ways_test: it ended badly when its cases were done: signal 6 (Aborted)"),
 ])
 def test_cleanup_that_fails(txgate, program, how, text):
-    result = txgate.run(program.name + "::good/pid", program.name + "::good/once",
+    result = txgate.run("--dist", "load", program.name + "::good/pid", program.name + "::good/once",
                         env={"CLEANUP": how}, cwd=program.parent)
     assert result.code == 1 and text in result.out, result
     assert "2 passed, 1 collection error" in result.out, result

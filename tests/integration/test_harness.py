@@ -8,16 +8,21 @@ import time
 import pytest
 
 
-@pytest.fixture(scope="session")
-def program(tmp_path_factory):
-    from conftest import BUILDDIR, SRCDIR
-    target = tmp_path_factory.mktemp("harness") / "ways_test"
+def build(source, target):
+    from conftest import SRCDIR
     subprocess.run([os.environ.get("CC") or "cc", "-Wall", "-I%s/src/harness" % SRCDIR, "-o", target,
-                    SRCDIR / "tests/integration/cases/harness.c",
+                    SRCDIR / source,
                     *[SRCDIR / "src/harness" / name for name in ("harness.c", "input.c", "lines.c")]],
                    check=True, timeout=120)
-    assert (BUILDDIR / "src/harness/libtxgate-harness.a").exists()
     return target
+
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory):
+    from conftest import BUILDDIR
+    assert (BUILDDIR / "src/harness/libtxgate-harness.a").exists()
+    return build("tests/integration/cases/harness.c",
+                 tmp_path_factory.mktemp("harness") / "ways_test")
 
 
 CONFIG = """
@@ -31,8 +36,8 @@ EXPECTED = {
     "good/input": ("passed", ""),
     "good/loud": ("passed", ""),
     "good/first": ("passed", ""),
-    "bad/second": ("failed", "harness.c:36: first == 0"),
-    "bad/fails": ("failed", "harness.c:19: one is 1"),
+    "bad/second": ("failed", "harness.c:37: first == 0"),
+    "bad/fails": ("failed", "harness.c:20: one is 1"),
     "bad/segfaults": ("crashed", "signal 11 (Segmentation fault)"),
     "bad/exits": ("crashed", "its program ended in the middle of it, exit status 0"),
     "bad/aborts": ("crashed", "signal 6 (Aborted)"),
@@ -192,6 +197,31 @@ def test_listing_that_fails(txgate, script, text, message):
     script("bad_test", text)
     result = txgate.run("--harness", "txgate", "bad_test")
     assert result.code == 1 and message in result.out, result
+
+
+def test_what_a_passing_case_costs_on_the_wire(txgate, outcomes, sanitized):
+    if sanitized:
+        pytest.skip("a build with sanitizers is slower than what it waits for")
+    build("tests/bench/cases.c", txgate.cwd / "cases")
+    result = txgate.run("-q", "--jsonl", "run.jsonl", "cases",
+                        env={"TXG_BENCH_CASES": "10000", "TXG_BENCH_IO": "io"})
+    assert result.code == 0 and "10000 passed" in result.out, result
+    lines = [line.split() for line in (txgate.cwd / "io").read_text().splitlines()]
+    (worker, _, _), (agent, agent_bytes, _) = [
+        (int(writes), int(size), who) for who, _, writes, size in lines]
+    assert worker + agent < 0.05 * 10000, lines
+    assert agent_bytes < 50 * 10000, lines  # the names of the cases are among them
+    assert len(by_case(outcomes(txgate.cwd / "run.jsonl"))) == 10000
+
+
+def test_the_case_that_kills_its_worker(txgate, outcomes, program):
+    """What ran is told of before the worker dies, though what ran before it is told of in groups."""
+    result = txgate.run("--jsonl", "run.jsonl", "-q", program, env={"BAD": "kill", "MANY": "1000"})
+    assert result.code == 1, result
+    found = by_case(outcomes(txgate.cwd / "run.jsonl"))
+    assert len(found) == 1000, result
+    assert found["many/500"].outcome == "crashed", found["many/500"]
+    assert sum(one.outcome == "passed" for one in found.values()) == 999, result
 
 
 def test_many_cases_are_quick(txgate, program, sanitized):

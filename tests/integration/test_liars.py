@@ -31,6 +31,8 @@ LIES = {
     "no hello": ("say(b'TXG ' + token.encode() + b'\\n' + wire.frame(0, wire.message('beat', n=1)))",
                  "hello: the agent's first message is not hello"),
     "another protocol": ("hello(protocol=99)", "the worker speaks protocol 99, this txgate %d" % wire.PROTOCOL),
+    "passes of nothing": ("ready(); say(wire.frame(2, wire.message('passed', seq=1, time=0, tests=[[0, 0, 1]])))",
+                          "it started a test that is not its next one"),
     "huge frame": ("hello(); say(wire.HEADER.pack(0x7fffffff, 0))", "link: frame of 2147483647 bytes"),
     "memory bomb": ("ready(); say(wire.frame(2, bytes.fromhex('dd03ffffff')))", "an array of"),
     "foreign channel": ("ready(); say(wire.frame(7, wire.message('shutdown')))", "link: no sign of life"),

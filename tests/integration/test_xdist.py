@@ -198,6 +198,19 @@ def test_stops_after_failures(xdist, script, option):
     assert len([n for n in os.listdir(str(xdist.cwd)) if n.startswith("log.")]) <= 4, text
 
 
+def test_cases_of_a_program_that_stays(anyxdist, srcdir, builddir, tmp_path):
+    """Short cases come from the worker by the hundred, and each has all its reports here."""
+    (tmp_path / "native").mkdir()
+    subprocess.run([os.environ.get("CC") or "cc", "-I%s/src/harness" % srcdir, "-o",
+                    str(tmp_path / "native/cases"), str(srcdir / "tests/bench/cases.c"),
+                    *[str(srcdir / "src/harness" / name) for name in ("harness.c", "input.c", "lines.c")]],
+                   check=True, timeout=120)
+    code, text = anyxdist("--dist", "load", "-v", "native/cases", TXG_BENCH_CASES="600")
+    assert code == 0 and counts(text) == {"passed": 600}, text
+    passed = re.findall(r"PASSED native/cases::(case\d+)", text)
+    assert sorted(passed) == ["case%07d" % i for i in range(600)], text
+
+
 def test_a_worker_that_dies_is_replaced(anyxdist, native, script):
     folder = native("passes", "kills_parent")
     for i in range(6):

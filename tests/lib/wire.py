@@ -9,7 +9,7 @@ import pathlib
 import struct
 import sys
 
-PROTOCOL = 3
+PROTOCOL = 4
 HEADER = struct.Struct(">II")
 
 

@@ -180,6 +180,19 @@ static void release_held(struct sim_world *w, struct sim_node *node)
     }
 }
 
+/* The next test of a `passed` must start, unless it runs already, and finish. */
+static void expect_passed(struct sim_world *w, const struct sim_node *node)
+{
+    struct sim_oracle *o = &w->oracle;
+    if (!o->passing || o->n_passed == o->passing->n_ranges)
+        return;
+    size_t outcome = sim_outcome_of(w, node, (size_t)o->passing->ranges[o->n_passed++].first);
+    if (node->seen.running != outcome)
+        o->must_start = outcome;
+    o->must_finish = outcome;
+    o->must_outcome = TXG_PASSED;
+}
+
 static void before_message(struct sim_world *w, struct sim_node *node,
                            const struct sim_letter *letter)
 {
@@ -192,6 +205,10 @@ static void before_message(struct sim_world *w, struct sim_node *node,
     case TXG_MSG_TESTREPORT:
         o->must_finish = sim_outcome_of(w, node, index);
         o->must_outcome = letter->outcome;
+        break;
+    case TXG_MSG_PASSED:
+        o->passing = letter;
+        expect_passed(w, node);
         break;
     case TXG_MSG_UNSCHEDULED:
         for (size_t i = 0; i < letter->n_ranges; i++) {
@@ -247,6 +264,8 @@ void sim_oracle_before(struct sim_world *w, const struct txg_node_event *event,
                                                 : "interrupt",
                  event->gateway, (int)event->down);
     o->must_start = o->must_finish = SIM_NONE;
+    o->passing = NULL;
+    o->n_passed = 0;
     bool late = w->plan->config.run_timeout && w->now >= w->plan->config.run_timeout;
     o->must_close = false;
     o->must_not_speak = o->finished || (node && node->seen.dead) ||
@@ -389,6 +408,7 @@ static void test_finish(struct sim_world *w, const struct txg_event *e)
         node->seen.running = SIM_NONE;
         node->seen.held--;
         o->must_finish = SIM_NONE;
+        expect_passed(w, node);
     } else if (is_given_up(o, it, r->outcome)) {
         it->given_up = true;
     } else {

@@ -208,6 +208,7 @@ static void draw_collections(struct sim_plan *p, struct sim_rng *r)
             shuffle(board->tests, board->n_tests, r);
     }
     p->changes = sim_chance(r, 4);
+    p->groups = sim_chance(r, 60);
 }
 
 static void draw_config(struct sim_plan *p, struct sim_rng *r, int dist)

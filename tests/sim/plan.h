@@ -96,6 +96,7 @@ struct sim_plan {
     bool together;                  /* nothing but a loss tears a unit apart */
     bool alike;                     /* all boards may run all tests */
     bool changes;                   /* some collect other tests when started again */
+    bool groups;                    /* tests that pass are told of many at a time */
 };
 
 /* `dist` < 0: drawn too. */

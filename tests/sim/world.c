@@ -147,6 +147,14 @@ static void *make_message(const struct sim_world *w, struct sim_node *node,
         msg->testreport.outcome = letter->outcome;
         msg->testreport.duration = letter->duration;
         break;
+    case TXG_MSG_PASSED:
+        msg->passed.seq = letter->seq;
+        msg->passed.n_tests = letter->n_ranges;
+        msg->passed.tests = txg_xcalloc(letter->n_ranges, sizeof *msg->passed.tests);
+        for (size_t i = 0; i < letter->n_ranges; i++)
+            msg->passed.tests[i] =
+                (struct txg_msg_passed_test){letter->ranges[i].first, 1, letter->duration};
+        return msg->passed.tests;
     case TXG_MSG_UNSCHEDULED:
         msg->indices.seq = letter->seq;
         msg->indices.ranges = letter->ranges;

@@ -93,6 +93,8 @@ struct sim_oracle {
     size_t restarts;
     /* what the event that is being handled must bring about */
     size_t must_start, must_finish;
+    const struct sim_letter *passing; /* whose tests must start and pass, one after the other */
+    size_t n_passed;
     enum txg_outcome must_outcome;
     unsigned must_by; /* gateway */
     bool must_close;

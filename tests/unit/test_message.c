@@ -15,6 +15,7 @@ static struct txg_msg_pair pairs[] = {{{"A", 1}, {"\xff", 1}}};
 static struct txg_msg_range ranges[] = {{0, 1}, {5, 2000000}};
 static struct txg_msg_record records[] = {{0, {"t/a", 3}}, {3, {"\xfe", 1}}};
 static struct txg_msg_file files[] = {{{"a/b", 3}, 0100755, 5, {"c", 1}}};
+static struct txg_msg_passed_test passed[] = {{0, 0, 5}, {70000, 3, 2000000}};
 static struct txg_msg_point points[] = {{{"n", 1}, TXG_FAILED, {"why", 3}}};
 
 /* A message of a type with every field set to something that is not its default. */
@@ -82,6 +83,10 @@ static void fill(struct txg_msg *msg, enum txg_msg_type type)
         case TXG_FIELD_FILES:
             *(struct txg_msg_file **)(void *)at = files;
             *count = 1;
+            break;
+        case TXG_FIELD_TESTS:
+            *(struct txg_msg_passed_test **)(void *)at = passed;
+            *count = 2;
             break;
         case TXG_FIELD_POINTS:
             *(struct txg_msg_point **)(void *)at = points;
@@ -177,6 +182,25 @@ static void an_unknown_key_is_ignored(void)
     CU_ASSERT_EQUAL(txg_msg_decode(txg_span(bytes, sizeof bytes - 1), &msg, NULL), 0);
     CU_ASSERT_EQUAL(msg.beat.n, 5);
     txg_msg_release(&msg);
+}
+
+static void more_tests_than_a_message_may_hold(void)
+{
+    for (size_t n = TXG_PASSED_MAX; n <= TXG_PASSED_MAX + 1; n++) {
+        struct txg_msg msg = {.type = TXG_MSG_PASSED}, back;
+        struct txg_buf b = {0};
+        struct txg_err err = {0};
+        msg.passed.seq = 1;
+        msg.passed.n_tests = n;
+        msg.passed.tests = txg_xcalloc(n, sizeof *msg.passed.tests);
+        txg_msg_encode(&msg, &b);
+        bool fits = txg_msg_decode(txg_span(txg_buf_data(&b), txg_buf_len(&b)), &back, &err) == 0;
+        CU_ASSERT_EQUAL(fits, n == TXG_PASSED_MAX);
+        CU_ASSERT(fits || strstr(err.text, "passed: 'tests'"));
+        txg_msg_release(&back);
+        txg_buf_release(&b);
+        free(msg.passed.tests);
+    }
 }
 
 static void guard_refuses(const char *bytes, size_t len, const char *why)
@@ -300,6 +324,7 @@ int main(int argc, char **argv)
         {"every message comes back and no part of it", every_message_comes_back_and_no_part_of_it},
         {"what is not in the protocol is named", what_is_not_in_the_protocol_is_named},
         {"an unknown key is ignored", an_unknown_key_is_ignored},
+        {"more tests than a message may hold", more_tests_than_a_message_may_hold},
         {"memory bombs are refused at once", memory_bombs_are_refused_at_once},
         {"the guard knows every kind of damage", the_guard_knows_every_kind_of_damage},
         {"random bytes never get past the guard alone",

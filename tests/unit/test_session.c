@@ -265,6 +265,49 @@ static void what_a_gateway_cannot_have_meant(void)
     expect_closed(&d, "collection: 'a' stands in it twice");
 }
 
+/* One message for tests of which there is nothing else to tell: as if each had been told of. */
+static void tests_that_passed_come_in_one_message(void)
+{
+    struct drive d;
+    struct txg_session_config config = drive_config(TXG_DIST_EACH, 1);
+    struct txg_msg_passed_test tests[] = {{1, 0, 5}, {2, 7, 2}, {3, 0, 0}};
+    struct txg_msg msg = {.type = TXG_MSG_PASSED};
+    msg.passed.tests = tests;
+    msg.passed.n_tests = 3;
+    drive_begin(&d, &config);
+    drive_collect(&d, 0, "abcdefgh");
+    drive_start(&d, 0, 0);
+    drive_report(&d, 0, 0, TXG_FAILED);
+    drive_start(&d, 0, 1); /* the first may have been told of */
+    drive_take(&d);
+    d.now += 1000;
+    msg.passed.seq = ++d.seq[0];
+    txg_session_event(d.s, d.now, &(struct txg_node_event){.type = TXG_NODE_MESSAGE, .msg = &msg});
+    int64_t starts[] = {-14, -2, 0}; /* from now; the last has just ended */
+    size_t seen = 0;
+    for (const struct txg_command *c; (c = txg_session_next(d.s));) {
+        if (c->event.type != TXG_EVENT_TEST_FINISH)
+            continue;
+        CU_ASSERT_EQUAL(c->event.result.start, c->event.time + starts[seen]);
+        CU_ASSERT_EQUAL(c->event.result.duration, tests[seen].duration);
+        CU_ASSERT_EQUAL(c->event.result.status, -1);
+        seen++;
+    }
+    CU_ASSERT_EQUAL(seen, 3);
+    tests[0].index = 4;
+    msg.passed.n_tests = 1;
+    msg.passed.seq = ++d.seq[0];
+    drive_message(&d, 0, &msg);
+    expect(&d, "start gw0 e; gw0 e passed");
+    tests[0].index = 5;
+    tests[1].index = 7; /* not its turn */
+    msg.passed.n_tests = 3;
+    msg.passed.seq = ++d.seq[0];
+    drive_message(&d, 0, &msg);
+    CU_ASSERT_PTR_NOT_NULL(strstr(drive_take(&d), "start gw0 f; gw0 f passed; warning gw0: "));
+    drive_release(&d);
+}
+
 static void survivors_take_what_the_dead_held(void)
 {
     struct drive d;
@@ -821,6 +864,7 @@ int main(int argc, char **argv)
         {"tests are known by name not by place", tests_are_known_by_name_not_by_place},
         {"strict wants equal collections", strict_wants_equal_collections},
         {"what a gateway cannot have meant", what_a_gateway_cannot_have_meant},
+        {"tests that passed come in one message", tests_that_passed_come_in_one_message},
         {"survivors take what the dead held", survivors_take_what_the_dead_held},
         {"who dies at the start is replaced", who_dies_at_the_start_is_replaced},
         {"who does nothing is closed", who_does_nothing_is_closed},

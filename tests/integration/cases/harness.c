@@ -1,6 +1,7 @@
 /* Every way in which a case of libtxgate-harness can end, and 1,000 cases with $MANY. */
 #include <txgate/harness.h>
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,6 +89,13 @@ static void hangs(struct txg_case *c)
     sleep(100);
 }
 
+static void kills_worker(void)
+{
+    usleep(50000);
+    kill(getppid(), SIGKILL);
+    sleep(100);
+}
+
 static void one_of_many(struct txg_case *c)
 {
     const char *bad = getenv("BAD");
@@ -101,6 +109,8 @@ static void one_of_many(struct txg_case *c)
         exits(c);
     if (strcmp(bad, "hang") == 0)
         hangs(c);
+    if (strcmp(bad, "kill") == 0)
+        kills_worker();
     TXG_FAIL(c, "%s", bad);
 }
 
