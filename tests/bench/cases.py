@@ -1,0 +1,67 @@
+"""Cases of a program that stays, by the ten thousand, beside pytest-xdist."""
+
+import os
+
+from measure import PROGRAMS, TXGATE, goal, peak_memory, released, rounds, run, txgate
+
+
+def on_the_wire(path, count):
+    """write()s and bytes for each test, of all workers and their agent, as seen by the cases'
+    program when it was done."""
+    writes, size = {}, {}
+    with open(path) as f:
+        for line in f:
+            who, pid, n, size_now = line.split()
+            writes.setdefault(pid, int(n))  # what comes later counts in workers that have ended
+            if who == "agent":
+                size.setdefault(pid, int(size_now))
+    return sum(writes.values()) / count, sum(size.values()) / count
+
+
+def cases(where):
+    """Trivial cases of a program that stays, the whole command, beside trivial Python tests."""
+    pytest = released("pytest")
+    program = os.path.join(PROGRAMS, "cases")
+    report = ["--junitxml=" + os.path.join(where, "r.xml")]
+    stream = ["--jsonl=" + os.path.join(where, "r.jsonl")]
+    io = os.path.join(where, "io")
+    with open(os.path.join(where, "test_trivial.py"), "w") as f:
+        f.write("import os, pytest\n"
+                "@pytest.mark.parametrize('i', range(int(os.environ['TXG_BENCH_CASES'])))\n"
+                "def test_trivial(i):\n    pass\n")
+    for count in (10000, 50000):
+        env = {"TXG_BENCH_CASES": str(count)}
+        ours = ["--tx", "2*popen", "--dist", "load", *report]
+        out = rounds("%d trivial cases, 2 gateways, whole command" % count, {
+            "txgate, JUnit": txgate(*ours, program, env=env),
+            "txgate, JUnit and JSON lines": txgate(*ours, *stream, program, env=env),
+        })
+        if count == 50000:
+            goal("MB of memory in any process at 50,000 cases", peak_memory(
+                [TXGATE, "run", "-q", *ours, program], env=env), 40)
+        if os.path.exists(io):
+            os.unlink(io)
+        txgate(*ours, program, env=dict(env, TXG_BENCH_IO=io))()
+        writes, size = on_the_wire(io, count)
+        goal("write()s of workers and agent for each of %d" % count, writes, 0.05)
+        goal("bytes on the wire for each of %d, its name included" % count, size, 50)
+        if not pytest:
+            continue
+        theirs = rounds("%d trivial Python tests" % count, {
+            "pytest -n 2, JUnit": lambda: run(
+                [pytest, "-q", "-p", "no:cacheprovider", "-n", "2", *report, "test_trivial.py"],
+                cwd=where, env=env, limit=600)}, 1)["pytest -n 2, JUnit"]["wall"]
+        for name, row in out.items():
+            print("  %s: %.0f times the rate of pytest-xdist" % (name, theirs / row["wall"]))
+        if count == 50000:
+            goal("whole command over that of pytest-xdist (1/300)",
+                 out["txgate, JUnit"]["wall"] / theirs, 1 / 300)
+
+
+def million(where):
+    """1,000,000 ids of two gateways: collected, agreed and run."""
+    program = os.path.join(PROGRAMS, "cases")
+    row = "txgate, 1,000,000 cases"
+    out = rounds("1,000,000 ids on 2 gateways", {row: txgate(
+        "--tx", "2*popen", "--dist", "load", program, env={"TXG_BENCH_CASES": "1000000"})}, 3)
+    goal("seconds for 1,000,000 ids", out[row]["wall"], 2)
