@@ -51,8 +51,10 @@ static void open_gateway(struct run *r, unsigned number, size_t origin)
     }
     r->origins[number] = origin;
     struct txg_gateway_setup setup = {.spec = spec};
-    setup.messages = txg_setup_messages(
-        r->setup, number, origin, txg_gateways_is_new_host(r->gateways, spec), &setup.n_messages);
+    bool records = txg_gateways_is_new_host(r->gateways, spec);
+    if (records)
+        txg_session_expect_records(r->session, number);
+    setup.messages = txg_setup_messages(r->setup, number, origin, records, &setup.n_messages);
     txg_gateways_open(r->gateways, number, &setup);
 }
 

@@ -21,6 +21,7 @@ struct txg_session {
     struct txg_deal deal;
     struct txg_node **nodes; /* by number; deal.nodes is the same array */
     size_t n_nodes, cap_nodes;
+    bool offers; /* some node does */
     struct txg_catalog catalog;
     const struct txg_tests **lanes; /* `each`: what an initial gateway's lane runs */
     size_t *lane_starts;            /* `each`: number of its first outcome */
@@ -87,6 +88,11 @@ struct txg_event_result txg_session_cut_short(const struct txg_session *s);
 /* end.c. Last of all in each event: who is to go, who is late, and whether the run is over. */
 #define TXG_GOODBYE INT64_C(10000000) /* microseconds: for a gateway to end that holds nothing */
 void txg_session_look(struct txg_session *s);
+
+/* offers.c */
+/* Of gateways with tests (node->offered) that nobody has named: another may have done so meanwhile,
+ * or be about to; else one of them is asked. */
+void txg_session_take_offers(struct txg_session *s);
 
 /* messages.c */
 void txg_session_take_message(struct txg_session *s, struct txg_node *node,

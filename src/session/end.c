@@ -97,6 +97,8 @@ static enum txg_wait wait_for(const struct txg_session *s, const struct txg_node
         return TXG_WAIT_NONE;
     if (node->shutting && !holds)
         return TXG_WAIT_END;
+    if (node->offers)
+        return TXG_WAIT_NONE;
     if (node->state == TXG_NODE_READY)
         return s->config.collect_timeout ? TXG_WAIT_COLLECTION : TXG_WAIT_NONE;
     if (node->steals)

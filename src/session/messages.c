@@ -17,11 +17,10 @@ static void take_collectionfinish(struct txg_session *s, struct txg_node *node,
         txg_tests_free(node->incoming);
         node->incoming = NULL;
         txg_session_collected(s, node, known);
-    } else if (!node->incoming && (!node->asked && msg->count > 0)) {
-        node->asked = true;
-        struct txg_command *c = txg_session_command(s, TXG_COMMAND_SEND);
-        c->gateway = node->info.number;
-        c->msg.type = TXG_MSG_SENDCOLLECTION;
+    } else if (!node->incoming && !node->asked && msg->count > 0) {
+        node->offered = (size_t)msg->count;
+        node->offered_digest = msg->digest;
+        node->offers = s->offers = true;
     } else {
         if (!node->incoming)
             node->incoming = txg_tests_new();

@@ -41,7 +41,10 @@ struct txg_node {
     enum txg_node_state state;
     struct txg_tests *incoming;    /* owned until complete */
     const struct txg_tests *tests; /* its collection, once complete */
-    bool asked;                    /* sendcollection was sent */
+    bool asked;                    /* its records come, or have come */
+    bool offers;                   /* a collection whose records may be on their way from another */
+    size_t offered;                /* count and digest of it */
+    uint64_t offered_digest;
     struct txg_held held;
     char *arch;         /* its worker's, or NULL */
     int64_t sent_at;    /* when it was sent a test and held none; 0: it has started that one */

@@ -354,7 +354,15 @@ void txg_session_event(struct txg_session *s, int64_t now, const struct txg_node
         txg_session_down(s, node, event);
     else if (event->type == TXG_NODE_INTERRUPT)
         interrupt(s);
+    if (s->offers)
+        txg_session_take_offers(s);
     txg_session_look(s);
+}
+
+void txg_session_expect_records(struct txg_session *s, unsigned gateway)
+{
+    if (gateway < s->n_nodes)
+        s->nodes[gateway]->asked = true;
 }
 
 void txg_session_list(const struct txg_session *s,

@@ -120,6 +120,10 @@ struct txg_node_event {
 
 void txg_session_event(struct txg_session *s, int64_t now, const struct txg_node_event *event);
 
+/* The gateway will send its records by itself, with its collection: who has the same tests need not
+ * be asked for them. To be said when it is opened. */
+void txg_session_expect_records(struct txg_session *s, unsigned gateway);
+
 enum txg_command_type {
     TXG_COMMAND_EVENT,   /* hand `event` to the reporters */
     TXG_COMMAND_SEND,    /* send `msg` to `gateway` */

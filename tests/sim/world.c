@@ -96,6 +96,10 @@ static struct sim_node *open_node(struct sim_world *w, size_t board)
     node->tests = txg_xcalloc(node->n_tests, sizeof *node->tests);
     if (node->n_tests)
         memcpy(node->tests, b->tests, node->n_tests * sizeof *node->tests);
+    if (b->host == board) {
+        txg_session_expect_records(w->session, node->number);
+        txg_session_expect_records(w->twin, node->number);
+    }
     sim_worker_start(w, node);
     return node;
 }

@@ -175,8 +175,7 @@ void drive_ready(struct drive *d, unsigned gateway)
     drive_message(d, gateway, &(struct txg_msg){.type = TXG_MSG_WORKERREADY});
 }
 
-/* As a worker does: count and digest, the records when they are asked for. */
-void drive_collect(struct drive *d, unsigned gateway, const char *tests)
+static void say_collection(struct drive *d, unsigned gateway, const char *tests, bool unasked)
 {
     struct txg_msg_record records[32];
     struct txg_msg finish = {.type = TXG_MSG_COLLECTIONFINISH};
@@ -190,13 +189,25 @@ void drive_collect(struct drive *d, unsigned gateway, const char *tests)
     finish.collectionfinish.count = (int64_t)strlen(tests);
     msg.collection.records = records;
     msg.collection.n_records = strlen(tests);
-    drive_ready(d, gateway);
     size_t before = txg_buf_len(&d->log);
-    drive_message(d, gateway, &finish);
-    if (!strstr(txg_buf_cstr(&d->log) + before, "sendcollection"))
+    if (!unasked)
+        drive_message(d, gateway, &finish);
+    if (!unasked && !strstr(txg_buf_cstr(&d->log) + before, "sendcollection"))
         return;
     drive_message(d, gateway, &msg);
     drive_message(d, gateway, &finish);
+}
+
+/* As a worker does: count and digest, the records when they are asked for. */
+void drive_collect(struct drive *d, unsigned gateway, const char *tests)
+{
+    drive_ready(d, gateway);
+    say_collection(d, gateway, tests, false);
+}
+
+void drive_records(struct drive *d, unsigned gateway, const char *tests)
+{
+    say_collection(d, gateway, tests, true);
 }
 
 void drive_start(struct drive *d, unsigned gateway, int64_t index)

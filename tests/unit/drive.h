@@ -29,6 +29,8 @@ void drive_message(struct drive *d, unsigned gateway, const struct txg_msg *msg)
 void drive_ready(struct drive *d, unsigned gateway);
 /* workerready, and a collection of these one-letter tests ("abc"), all of suite 0. */
 void drive_collect(struct drive *d, unsigned gateway, const char *tests);
+/* A collection with all its records, unasked. */
+void drive_records(struct drive *d, unsigned gateway, const char *tests);
 void drive_start(struct drive *d, unsigned gateway, int64_t index);
 void drive_report(struct drive *d, unsigned gateway, int64_t index, enum txg_outcome outcome);
 /* start and report passed */

@@ -46,6 +46,45 @@ static void load_deals_as_xdist(void)
     drive_release(&d);
 }
 
+/* Of gateways that have the same tests only one sends their names, however they hurry. */
+static void records_come_once(void)
+{
+    struct drive d;
+    struct txg_session_config config = drive_config(TXG_DIST_LOAD, 3);
+    drive_begin(&d, &config);
+    txg_session_expect_records(d.s, 0);
+    drive_collect(&d, 1, "ab");
+    drive_collect(&d, 2, "ab");
+    expect(&d, ""); /* gw0 may bring them */
+    drive_ready(&d, 0);
+    drive_records(&d, 0, "ab");
+    expect(&d,
+           "collected gw0 2; collected gw1 2; collected gw2 2; scheduling LoadScheduling 2; gw0 "
+           "runtests 0; gw1 runtests 1");
+    drive_release(&d);
+
+    drive_begin(&d, &config);
+    txg_session_expect_records(d.s, 0);
+    drive_collect(&d, 1, "ab");
+    drive_collect(&d, 2, "ab");
+    drive_take(&d);
+    CU_ASSERT_EQUAL(txg_session_deadline(d.s), INT64_MAX); /* nothing is wanted of gw1 and gw2 */
+    drive_down(&d, 0, TXG_DOWN_NOT_STARTED); /* it will not: one of the others is asked */
+    expect(&d, "down gw0; gw1 sendcollection");
+    drive_records(&d, 1, "ab");
+    expect(&d, "collected gw1 2; collected gw2 2; scheduling LoadScheduling 2; gw1 runtests 0; gw2 "
+               "runtests 1");
+    drive_release(&d);
+
+    drive_begin(&d, &config);
+    txg_session_expect_records(d.s, 0);
+    drive_collect(&d, 1, "xy"); /* others than gw0 has */
+    drive_ready(&d, 0);
+    drive_records(&d, 0, "ab");
+    expect(&d, "collected gw0 2; gw1 sendcollection");
+    drive_release(&d);
+}
+
 static void worksteal_deals_as_xdist(void)
 {
     struct drive d;
@@ -858,6 +897,7 @@ int main(int argc, char **argv)
 {
     static const struct txg_test tests[] = {
         {"load deals as xdist", load_deals_as_xdist},
+        {"records come once", records_come_once},
         {"worksteal deals as xdist", worksteal_deals_as_xdist},
         {"each sends everything to everyone", each_sends_everything_to_everyone},
         {"a replacement with other tests gets none", a_replacement_with_other_tests_gets_none},
