@@ -9,6 +9,8 @@
 
 #include "src/base/str.h"
 
+#define PRINTF_ROOM 128
+
 void txg_buf_release(struct txg_buf *b)
 {
     free(b->mem);
@@ -31,11 +33,9 @@ char *txg_buf_reserve(struct txg_buf *b, size_t len)
                 txg_oom();
             cap *= 2;
         }
-        char *mem = txg_xmalloc(cap);
-        if (held)
-            memcpy(mem, b->mem + b->head, held);
-        free(b->mem);
-        b->mem = mem;
+        if (b->head > 0)
+            memmove(b->mem, b->mem + b->head, held);
+        b->mem = txg_xrealloc_array(b->mem, cap, 1);
         b->cap = cap;
     }
     b->head = 0;
@@ -52,7 +52,9 @@ void txg_buf_append(struct txg_buf *b, const void *data, size_t len)
 {
     if (len == 0)
         return;
-    memcpy(txg_buf_reserve(b, len), data, len);
+    if (b->cap - b->tail < len)
+        txg_buf_reserve(b, len);
+    memcpy(b->mem + b->tail, data, len);
     b->tail += len;
 }
 
@@ -63,7 +65,9 @@ void txg_buf_puts(struct txg_buf *b, const char *s)
 
 void txg_buf_putc(struct txg_buf *b, char c)
 {
-    txg_buf_append(b, &c, 1);
+    if (b->tail == b->cap)
+        txg_buf_reserve(b, 1);
+    b->mem[b->tail++] = c;
 }
 
 void txg_buf_printf(struct txg_buf *b, const char *fmt, ...)
@@ -71,12 +75,13 @@ void txg_buf_printf(struct txg_buf *b, const char *fmt, ...)
     va_list ap, again;
     va_start(ap, fmt);
     va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, fmt, ap);
+    char *to = txg_buf_reserve(b, PRINTF_ROOM); /* mostly it fits, and is formatted once */
+    int n = vsnprintf(to, PRINTF_ROOM, fmt, ap);
     va_end(ap);
-    if (n > 0) {
+    if (n >= PRINTF_ROOM)
         vsnprintf(txg_buf_reserve(b, (size_t)n + 1), (size_t)n + 1, fmt, again);
+    if (n > 0)
         b->tail += (size_t)n;
-    }
     va_end(again);
 }
 

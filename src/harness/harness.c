@@ -118,16 +118,50 @@ static void tear_down(void)
         fixture.tear_down();
 }
 
+static size_t hash(const char *name)
+{
+    unsigned long long h = 14695981039346656037u; /* FNV-1a */
+    for (; *name; name++)
+        h = (h ^ (unsigned char)*name) * 1099511628211u;
+    return (size_t)h;
+}
+
+/* Where the test of that name stands in a table of open addresses, or would stand; it holds places
+ * in `tests` from 1, and is never more than half full. */
+static size_t *slot_of(size_t *slots, size_t size, const char *name)
+{
+    size_t at = hash(name) & (size - 1);
+    while (slots[at] && strcmp(tests[slots[at] - 1].name, name) != 0)
+        at = (at + 1) & (size - 1);
+    return &slots[at];
+}
+
+static size_t look_up(const char *name)
+{
+    static size_t *slots, size;
+    if (!slots) {
+        for (size = 64; size < 2 * n_tests; size *= 2)
+            continue;
+        slots = calloc(size, sizeof *slots);
+        if (!slots)
+            txg_lines_die("out of memory");
+        for (size_t i = 0; i < n_tests; i++) {
+            size_t *slot = slot_of(slots, size, tests[i].name);
+            *slot = *slot ? *slot : i + 1;
+        }
+    }
+    return *slot_of(slots, size, name);
+}
+
 static const struct test *find(const char *name, size_t *guess)
 {
-    if (*guess < n_tests && strcmp(tests[*guess].name, name) == 0)
-        return &tests[(*guess)++]; /* mostly they come in order */
-    for (size_t i = 0; i < n_tests; i++)
-        if (strcmp(tests[i].name, name) == 0) {
-            *guess = i + 1;
-            return &tests[i];
-        }
-    return NULL;
+    if (*guess >= n_tests || strcmp(tests[*guess].name, name) != 0) {
+        size_t place = look_up(name); /* mostly they come in order */
+        if (!place)
+            return NULL;
+        *guess = place - 1;
+    }
+    return &tests[(*guess)++];
 }
 
 /* docs/harness.md */
@@ -137,6 +171,16 @@ static void list_cases(struct txg_lines *l)
     for (size_t i = 0; i < n_tests; i++)
         txg_lines_put(l, (const char *const[]){"case", tests[i].name, NULL});
     txg_lines_say(l, (const char *const[]){"listed", NULL});
+}
+
+/* The digits of a number that is not negative, in front of `end`. */
+static const char *number(long long n, char *end)
+{
+    *--end = '\0';
+    do
+        *--end = (char)('0' + n % 10);
+    while ((n /= 10) > 0);
+    return end;
 }
 
 static void run_for(struct txg_lines *l, const char *name, const struct txg_input *in,
@@ -150,8 +194,8 @@ static void run_for(struct txg_lines *l, const char *name, const struct txg_inpu
             l, (const char *const[]){"result", name, "error", "", "there is no such case", NULL});
         return;
     }
-    char duration[24];
-    snprintf(duration, sizeof duration, "%lld", run_case(&c, test, in));
+    char digits[24];
+    const char *duration = number(run_case(&c, test, in), digits + sizeof digits);
     fflush(stdout);
     fflush(stderr);
     bool wait = txg_lines_must_wait();

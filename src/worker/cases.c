@@ -33,6 +33,11 @@ static int by_bytes(const void *a, const void *b)
 static void drop_repeats(struct txg_collection *c, size_t program)
 {
     struct txg_strv *cases = &c->programs[program].cases;
+    size_t ascending = 1;
+    while (ascending < cases->n && strcmp(cases->items[ascending - 1], cases->items[ascending]) < 0)
+        ascending++;
+    if (ascending == cases->n)
+        return;
     char **sorted = txg_xcalloc(cases->n, sizeof *sorted);
     size_t repeats = 0;
     memcpy(sorted, cases->items, cases->n * sizeof *sorted);
@@ -103,11 +108,23 @@ static void push(struct items *to, struct txg_item item)
     to->items[to->n++] = item;
 }
 
+/* program::case */
+static char *case_nodeid(const char *program, size_t len, const char *name)
+{
+    size_t n = strlen(name);
+    char *nodeid = txg_xmalloc(len + n + 3);
+    memcpy(nodeid, program, len);
+    memcpy(nodeid + len, "::", 2);
+    memcpy(nodeid + len + 2, name, n + 1);
+    return nodeid;
+}
+
 static void expand(struct txg_collection *c, struct txg_item *item, const struct txg_strv *env,
                    struct items *to)
 {
     const struct txg_program *p = &c->programs[item->program];
     const struct txg_cases_ops *ops = item->harness->cases;
+    size_t len = strlen(item->nodeid);
     check_wanted(c, item->program);
     for (size_t i = 0; i < p->cases.n; i++) {
         struct txg_item one = *item;
@@ -116,7 +133,7 @@ static void expand(struct txg_collection *c, struct txg_item *item, const struct
             continue;
         one.nodeid = c->suites[item->suite].command.n > 0
                          ? txg_xstrdup(one.name)
-                         : txg_xasprintf("%s::%s", item->nodeid, one.name);
+                         : case_nodeid(item->nodeid, len, one.name);
         one.disabled =
             ops->is_disabled && ops->is_disabled(one.name, &c->suites[item->suite].args, env);
         push(to, one);

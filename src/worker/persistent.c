@@ -142,7 +142,8 @@ static void take_result(struct txg_runner *r, struct txg_span line)
     if (!txg_parse_int(txg_buf_cstr(&field), 0, INT64_C(315360000000000), &took))
         took = now - r->started;
     txg_talk_field(&line, &field);
-    txg_verdict_set(&r->verdict, r->verdict.outcome, "%s", txg_buf_cstr(&field));
+    if (txg_buf_len(&field) > 0)
+        txg_verdict_set(&r->verdict, r->verdict.outcome, "%s", txg_buf_cstr(&field));
     txg_talk_field(&line, &field);
     bool waits = strcmp(txg_buf_cstr(&field), "wait") == 0;
     txg_buf_release(&field);

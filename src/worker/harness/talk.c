@@ -21,16 +21,21 @@ bool txg_talk_field(struct txg_span *line, struct txg_buf *out)
     txg_buf_clear(out);
     if (!line->data)
         return false;
-    size_t i = 0;
-    for (; i < line->len && line->data[i] != '\t'; i++) {
+    const char *tab = line->len ? memchr(line->data, '\t', line->len) : NULL;
+    size_t len = tab ? (size_t)(tab - line->data) : line->len;
+    for (size_t i = 0; i < len; i++) {
+        size_t run = i;
+        while (run < len && line->data[run] != '\\' && line->data[run] != '\0')
+            run++;
+        txg_buf_append(out, line->data + i, run - i);
+        if (run == len)
+            break;
+        i = run + (line->data[run] == '\\' && run + 1 < len);
         char c = line->data[i];
-        if (c == '\\' && i + 1 < line->len) {
-            c = line->data[++i];
-            c = c == 't' ? '\t' : c == 'n' ? '\n' : c;
-        }
-        txg_buf_putc(out, c ? c : '?');
+        bool escaped = i > run;
+        txg_buf_putc(out, !c ? '?' : escaped && c == 't' ? '\t' : escaped && c == 'n' ? '\n' : c);
     }
-    *line = i < line->len ? txg_span(line->data + i + 1, line->len - i - 1) : (struct txg_span){0};
+    *line = tab ? txg_span(tab + 1, line->len - len - 1) : (struct txg_span){0};
     return true;
 }
 
