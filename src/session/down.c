@@ -47,7 +47,7 @@ static void give_back_held(struct txg_session *s, struct txg_node *node)
     if (s->config.dist != TXG_DIST_EACH)
         for (size_t i = node->held.head; i < node->held.tail; i++)
             txg_deal_put_back(&s->deal, txg_session_number(s, node, node->held.items[i]));
-    node->held.head = node->held.tail = 0;
+    txg_held_clear(&node->held);
 }
 
 /* Is there anything that a new gateway in this one's place could do? */

@@ -21,11 +21,18 @@ static bool is_up(const struct txg_node *node)
     return txg_deal_is_live(node) && !node->shutting;
 }
 
+/* A known time, or a count of unknown ones, on the node. */
+static int64_t scaled(const struct txg_deal *d, const struct txg_node *node, int64_t known,
+                      size_t unknown)
+{
+    int64_t us = known + (int64_t)unknown * (d->mean ? d->mean : GUESS);
+    return node->pace ? us * node->pace / TXG_PACE_EVEN : us;
+}
+
 static int64_t expected(const struct txg_deal *d, const struct txg_node *node, size_t number)
 {
     int64_t us = txg_deal_expected(d, node, number);
-    us = us < 0 ? d->mean ? d->mean : GUESS : us;
-    return node->pace ? us * node->pace / TXG_PACE_EVEN : us;
+    return us < 0 ? scaled(d, node, 0, 1) : scaled(d, node, us, 0);
 }
 
 /* The same wherever it will run. */
@@ -52,13 +59,31 @@ static int64_t left_of_running(const struct txg_deal *d, const struct txg_node *
     return left > 0 ? left : 0;
 }
 
-/* Of what it has not started, counted up to `enough`. */
-static int64_t ahead_of(const struct txg_deal *d, const struct txg_node *node, int64_t enough)
+static void count(const struct txg_deal *d, struct txg_node *node, size_t from, size_t until,
+                  int sign)
 {
-    int64_t us = 0;
-    for (size_t i = node->held.head + node->running; i < node->held.tail && us < enough; i++)
-        us += expected(d, node, txg_deal_number(d, node, node->held.items[i]));
-    return us;
+    for (size_t i = from; i < until; i++) {
+        int64_t us = txg_deal_expected(d, node, txg_deal_number(d, node, node->held.items[i]));
+        if (us < 0)
+            node->ahead.unknown += (size_t)sign;
+        else
+            node->ahead.known += sign * us;
+    }
+}
+
+/* Of what it has not started. Counted are only those that were dealt or started since the last
+ * time. */
+static int64_t ahead_of(const struct txg_deal *d, struct txg_node *node)
+{
+    struct txg_ahead *a = &node->ahead;
+    size_t from = node->held.head + node->running, until = node->held.tail;
+    if (a->moved != node->held.moved || from < a->from || from > a->until || until < a->until)
+        *a = (struct txg_ahead){.from = from, .until = from, .moved = node->held.moved};
+    count(d, node, a->from, from, -1);
+    count(d, node, a->until, until, 1);
+    a->from = from;
+    a->until = until;
+    return scaled(d, node, a->known, a->unknown);
 }
 
 static int64_t wanted(const struct txg_deal *d, const struct txg_node *node)
@@ -70,9 +95,9 @@ static int64_t wanted(const struct txg_deal *d, const struct txg_node *node)
 }
 
 /* How many of the pending tests bring the node to what it should hold. */
-static size_t count_for(const struct txg_deal *d, const struct txg_node *node)
+static size_t count_for(const struct txg_deal *d, struct txg_node *node)
 {
-    int64_t want = wanted(d, node), has = left_of_running(d, node) + ahead_of(d, node, want);
+    int64_t want = wanted(d, node), has = left_of_running(d, node) + ahead_of(d, node);
     size_t n = 0, waiting = txg_held_count(&node->held) - node->running;
     bool far = node->round_trip * IDLE > left_of_running(d, node);
     for (size_t i = d->pending.head; i < d->pending.tail; i++) {
@@ -113,12 +138,12 @@ static bool may_any_dry_run(const struct txg_deal *d, size_t number)
 }
 
 /* The last half, by time, of what the node has not started, as far as somebody may run it. */
-static size_t *choose(const struct txg_deal *d, const struct txg_node *node, size_t *n)
+static size_t *choose(const struct txg_deal *d, struct txg_node *node, size_t *n)
 {
     const struct txg_held *h = &node->held;
     size_t first = h->head + node->running, many = 0;
     size_t *chosen = txg_xcalloc(txg_held_count(h), sizeof *chosen);
-    int64_t all = ahead_of(d, node, INT64_MAX), taken = 0;
+    int64_t all = ahead_of(d, node), taken = 0;
     bool dry = !node->running; /* its first one is as good as started */
     for (size_t i = h->tail; i > first + dry && (many == 0 || 2 * taken < all); i--) {
         size_t number = txg_deal_number(d, node, h->items[i - 1]);
@@ -146,7 +171,7 @@ static bool steal(struct txg_deal *d)
         size_t n = 0;
         if (!is_up(node) || txg_held_count(&node->held) < 2)
             continue;
-        int64_t busy = left_of_running(d, node) + ahead_of(d, node, INT64_MAX);
+        int64_t busy = left_of_running(d, node) + ahead_of(d, node);
         if (busy <= most || busy <= node->round_trip)
             continue;
         free(choose(d, node, &n));

@@ -68,10 +68,13 @@ static void name_classes(struct txg_expect *e, const struct txg_session_config *
                          const char *const *archs)
 {
     e->classes = txg_xcalloc(config->n_gateways, sizeof *e->classes);
+    e->firsts = txg_xcalloc(config->n_gateways, sizeof *e->firsts);
     for (size_t i = 0; i < config->n_gateways; i++) {
         size_t k = 0;
         while (k < i && !is_class(config, archs, k, archs[i] ? archs[i] : "", label_of(config, i)))
             k++;
+        if (k == i)
+            e->firsts[e->n_classes] = i;
         e->classes[i] = k < i ? e->classes[k] : e->n_classes++;
     }
 }
@@ -86,9 +89,9 @@ static void take_times(struct txg_expect *e, const struct txg_session_config *co
         if (number == SIZE_MAX)
             continue;
         add(&anywhere[number], t->us);
-        for (size_t g = 0; g < config->n_gateways; g++)
-            if (is_class(config, archs, g, t->arch, t->label))
-                e->us[e->classes[g] * e->n_tests + number] = t->us;
+        for (size_t k = 0; k < e->n_classes; k++)
+            if (is_class(config, archs, e->firsts[k], t->arch, t->label))
+                e->us[k * e->n_tests + number] = t->us;
     }
 }
 
@@ -131,6 +134,7 @@ void txg_expect_release(struct txg_expect *e)
 {
     free(e->us);
     free(e->classes);
+    free(e->firsts);
     *e = (struct txg_expect){0};
 }
 

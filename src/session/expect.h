@@ -11,6 +11,7 @@
 struct txg_expect {
     int64_t *us;     /* [class * n_tests + number]; -1: nothing is known of any test */
     size_t *classes; /* [origin] */
+    size_t *firsts;  /* [class]: an origin of that class */
     size_t n_classes, n_tests;
 };
 

@@ -219,19 +219,38 @@ static void take_passed(struct txg_session *s, struct txg_node *node,
     }
 }
 
+/* Out of what the node holds and has not started. False: it does not hold all of them, or names one
+ * twice. */
+static bool give_back(struct txg_node *node, const struct txg_msg_indices *msg)
+{
+    bool *marked = txg_xcalloc(node->tests->n + 1, sizeof *marked);
+    size_t count = 0;
+    bool good = true;
+    for (size_t i = 0; i < msg->n_ranges && good; i++)
+        for (int64_t k = 0; k < msg->ranges[i].count && good; k++, count++) {
+            size_t index = (size_t)(msg->ranges[i].first + k);
+            good = index < node->tests->n && !marked[index];
+            if (good)
+                marked[index] = true;
+        }
+    good = good && txg_held_remove(&node->held, node->held.head + node->running, marked, count);
+    free(marked);
+    return good;
+}
+
 static void take_unscheduled(struct txg_session *s, struct txg_node *node,
                              const struct txg_msg_indices *msg)
 {
     if (!follows(s, node, msg->seq))
         return;
     node->steals -= node->steals > 0;
+    if (msg->n_ranges > 0 && (!node->tests || !give_back(node, msg))) {
+        txg_session_fault(s, node, "it gave back a test that it does not hold");
+        return;
+    }
     for (size_t i = 0; i < msg->n_ranges; i++) {
         for (int64_t k = 0; k < msg->ranges[i].count; k++) {
             size_t index = (size_t)(msg->ranges[i].first + k);
-            if (is_running(node, (int64_t)index) || !txg_held_remove(&node->held, index)) {
-                txg_session_fault(s, node, "it gave back a test that it does not hold");
-                return;
-            }
             txg_locks_drop(s, node, index);
             if (s->config.dist != TXG_DIST_EACH)
                 txg_pending_push(&s->deal.pending, txg_session_number(s, node, index));

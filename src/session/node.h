@@ -32,6 +32,15 @@ enum txg_wait { /* what a gateway must do next, by itself and soon */
 struct txg_held { /* indices of its own collection, first sent first */
     size_t *items;
     size_t head, tail, cap;
+    unsigned moved; /* counts when items changed places */
+};
+
+/* What a part of held is expected to take: known times, and how many of unknown time. */
+struct txg_ahead {
+    size_t from, until;
+    unsigned moved; /* held's, then */
+    int64_t known;
+    size_t unknown;
 };
 
 struct txg_node {
@@ -46,26 +55,29 @@ struct txg_node {
     size_t offered;                /* count and digest of it */
     uint64_t offered_digest;
     struct txg_held held;
-    char *arch;         /* its worker's, or NULL */
-    int64_t sent_at;    /* when it was sent a test and held none; 0: it has started that one */
-    int64_t round_trip; /* microseconds, between that and the test's start; 0: not known */
-    int64_t started_at; /* while it runs a test */
-    int64_t pace;       /* time its tests take per time expected, of TXG_PACE_EVEN; 0: not known */
-    bool running;       /* held's front has sent logstart */
-    unsigned steals;    /* that were sent and are not answered */
-    int64_t seq;        /* of its last message that carried one */
-    bool worked;        /* it has started a test */
-    bool retired;       /* nothing is left for it, unless another dies */
-    bool shutting;      /* shutdown was sent */
-    bool finished;      /* workerfinished came */
-    bool closing;       /* CLOSE was asked for */
+    struct txg_ahead ahead; /* duration.c's */
+    char *arch;             /* its worker's, or NULL */
+    int64_t sent_at;        /* when it was sent a test and held none; 0: it has started that one */
+    int64_t round_trip;     /* microseconds, between that and the test's start; 0: not known */
+    int64_t started_at;     /* while it runs a test */
+    int64_t pace;    /* time its tests take per time expected, of TXG_PACE_EVEN; 0: not known */
+    bool running;    /* held's front has sent logstart */
+    unsigned steals; /* that were sent and are not answered */
+    int64_t seq;     /* of its last message that carried one */
+    bool worked;     /* it has started a test */
+    bool retired;    /* nothing is left for it, unless another dies */
+    bool shutting;   /* shutdown was sent */
+    bool finished;   /* workerfinished came */
+    bool closing;    /* CLOSE was asked for */
     enum txg_wait waits;
     int64_t silent_at; /* when what it is waited for must have come; INT64_MAX: no such time */
 };
 
 void txg_held_push(struct txg_held *h, size_t index);
 size_t txg_held_count(const struct txg_held *h);
-/* Takes `index` out, wherever it stands. False: it does not. */
-bool txg_held_remove(struct txg_held *h, size_t index);
+void txg_held_clear(struct txg_held *h);
+/* Takes out the `count` indices that are marked, from the place `first` on. False: not all of them
+ * stand there, and nothing was taken. */
+bool txg_held_remove(struct txg_held *h, size_t first, const bool *marked, size_t count);
 
 #endif
