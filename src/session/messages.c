@@ -153,6 +153,7 @@ static void finish_test(struct txg_session *s, struct txg_node *node, int64_t in
                         struct txg_event_result *result)
 {
     node->running = false;
+    node->reports++;
     node->held.head++;
     txg_locks_drop(s, node, (size_t)index);
     if (result->start < 0)

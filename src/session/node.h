@@ -62,6 +62,7 @@ struct txg_node {
     int64_t started_at;     /* while it runs a test */
     int64_t pace;    /* time its tests take per time expected, of TXG_PACE_EVEN; 0: not known */
     bool running;    /* held's front has sent logstart */
+    size_t reports;  /* tests that it has done */
     unsigned steals; /* that were sent and are not answered */
     int64_t seq;     /* of its last message that carried one */
     bool worked;     /* it has started a test */

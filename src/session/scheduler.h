@@ -46,6 +46,7 @@ struct txg_pending {
 struct txg_deal {
     struct txg_pending pending; /* not used by `each`, where each lane has its own rest */
     size_t maxschedchunk;       /* SIZE_MAX: no cap */
+    int64_t began;              /* when dealing began */
     bool keep_order;
     bool retries;             /* tests that fail may be sent again */
     bool locks;               /* some tests must wait for others: sending may skip them */

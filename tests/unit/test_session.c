@@ -46,6 +46,46 @@ static void load_deals_as_xdist(void)
     drive_release(&d);
 }
 
+static void pass_quickly(struct drive *d, unsigned gateway, int64_t index)
+{
+    struct txg_msg_passed_test test = {index, 0, 5};
+    struct txg_msg msg = {.type = TXG_MSG_PASSED};
+    msg.passed.seq = ++d->seq[gateway];
+    msg.passed.tests = &test;
+    msg.passed.n_tests = 1;
+    drive_message(d, gateway, &msg);
+}
+
+/* Tests that take less than a round trip: who does them is not left waiting for the next. */
+static void load_feeds_the_fast(void)
+{
+    struct drive d;
+    struct txg_session_config config = drive_config(TXG_DIST_LOAD, 2);
+    drive_begin(&d, &config);
+    drive_collect(&d, 0, "abcdefghijklmnopqrstuvwx");
+    drive_collect(&d, 1, "abcdefghijklmnopqrstuvwx");
+    CU_ASSERT_PTR_NOT_NULL(strstr(drive_take(&d), "gw0 runtests 0+3; gw1 runtests 3+3"));
+    drive_start(&d, 1, 3);
+    d.now += 1000; /* ten of them in 10 ms: its share of the 18 that are pending */
+    pass_quickly(&d, 0, 0);
+    expect(&d, "start gw1 d; start gw0 a; gw0 a passed; gw0 runtests 6+7");
+    d.now += 20000; /* not one: as xdist */
+    drive_report(&d, 1, 3, TXG_PASSED);
+    expect(&d, "gw1 d passed");
+    drive_release(&d);
+
+    drive_begin(&d, &config);
+    drive_collect(&d, 0, "abcdefghijklmnopqrstuvwx");
+    drive_collect(&d, 1, "abcdefghijklmnopqrstuvwx");
+    drive_take(&d);
+    d.now += 200000; /* a round trip: it does four in two of them, and may hold eight */
+    pass_quickly(&d, 0, 0);
+    drive_take(&d);
+    pass_quickly(&d, 0, 1);
+    expect(&d, "start gw0 b; gw0 b passed; gw0 runtests 6+7");
+    drive_release(&d);
+}
+
 /* Of gateways that have the same tests only one sends their names, however they hurry. */
 static void records_come_once(void)
 {
@@ -897,6 +937,7 @@ int main(int argc, char **argv)
 {
     static const struct txg_test tests[] = {
         {"load deals as xdist", load_deals_as_xdist},
+        {"load feeds the fast", load_feeds_the_fast},
         {"records come once", records_come_once},
         {"worksteal deals as xdist", worksteal_deals_as_xdist},
         {"each sends everything to everyone", each_sends_everything_to_everyone},
