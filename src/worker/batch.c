@@ -38,11 +38,16 @@ void txg_batch_settle(struct txg_runner *r)
     r->done++;
 }
 
-/* Nothing more of this process: what has not begun goes back to the queue when it has ended. */
-static void cut(struct txg_runner *r)
+static void give_back(struct txg_runner *r)
 {
-    txg_batch_settle(r);
+    txg_queue_unpop(r->queue, r->batch + r->at, r->n - r->at);
+    r->n = r->at;
+}
+
+void txg_batch_cut(struct txg_runner *r)
+{
     r->cut = true;
+    give_back(r);
     txg_child_signal(r->child, SIGKILL);
 }
 
@@ -81,10 +86,12 @@ static void end_case(struct txg_runner *r, int64_t said)
     r->failures += fails; /* counted for the question only: the report counts it for good */
     bool enough = txg_runner_had_enough(r);
     r->failures -= fails;
-    if (enough)
-        cut(r);
-    else if (!r->item->harness->cases->announces)
+    if (enough) {
+        txg_batch_settle(r);
+        txg_batch_cut(r);
+    } else if (!r->item->harness->cases->announces) {
         start_case(r);
+    }
 }
 
 /* The case that comes is the next one's affair: its suite is set up from here on. */
@@ -224,6 +231,5 @@ void txg_batch_end(struct txg_runner *r, const struct txg_ending *ending)
     else if (!r->cut && r->at < r->n)
         blame(r, ending);
     txg_batch_pace(r);
-    txg_queue_unpop(r->queue, r->batch + r->at, r->n - r->at);
-    r->at = r->n;
+    give_back(r);
 }

@@ -118,8 +118,7 @@ static void go_on(struct txg_runner *r)
         r->running = true;
         send_runs(r);
     } else if (r->sent > r->at) { /* more were sent, and can't be taken back */
-        r->cut = true;
-        txg_child_signal(r->child, SIGKILL);
+        txg_batch_cut(r);
     } else {
         rest(r);
     }

@@ -109,6 +109,8 @@ void txg_batch_begin(struct txg_runner *r, int64_t now);
 void txg_batch_feed(void *runner, const void *data, size_t len);
 void txg_batch_end(struct txg_runner *r, const struct txg_ending *ending);
 void txg_batch_settle(struct txg_runner *r); /* reports batch[at] as `verdict` says, and goes on */
+/* Nothing more of this process: it is killed, and what has not begun is the queue's again. */
+void txg_batch_cut(struct txg_runner *r);
 void txg_batch_pace(struct txg_runner *r);
 
 /* -1: not all of it fits into the pipe, or nobody reads there. */
