@@ -30,6 +30,7 @@ struct gateway {
     const struct txg_spec *spec;
     struct txg_strv argv; /* of a raw one; empty: a worker */
     char *fault;          /* owned: how it broke the protocol */
+    size_t lines;         /* that its host had said when it was opened */
     bool waiting;         /* for its host to be up, and for the files there */
     struct txg_buf later; /* frames that are sent once it is opened */
 };
@@ -62,13 +63,16 @@ static void down(struct txg_gateways *set, struct gateway *g, enum txg_gateway_e
 {
     if (g->state == DEAD)
         return;
+    struct txg_host *h = g->host;
     set->starting -= g->state < READY;
     g->state = DEAD;
     g->host = NULL;
     g->waiting = false;
     txg_buf_release(&g->later);
     if (!set->closing)
-        set->config.on_down(set->config.user, (unsigned)(g - set->items), end, text);
+        set->config.on_down(set->config.user, (unsigned)(g - set->items),
+                            &(struct txg_gateway_down){end, !txg_host_is_usable(h), text,
+                                                       txg_host_words(h, g->lines)});
 }
 
 static struct gateway *find(struct txg_gateways *set, const struct txg_host *h, uint32_t channel)
@@ -130,8 +134,9 @@ static void take_exited(struct txg_gateways *set, struct txg_host *h,
     if (!g)
         return;
     describe_exit(g, e, text, sizeof text);
+    bool killed = e->cause == TXG_EXIT_SIGNAL || e->cause == TXG_EXIT_FROZEN;
     if (g->state != READY)
-        down(set, g, TXG_GATEWAY_NOT_STARTED, text);
+        down(set, g, killed ? TXG_GATEWAY_CUT_OFF : TXG_GATEWAY_NOT_STARTED, text);
     else if (e->cause == TXG_EXIT_STATUS && e->status == 0)
         down(set, g, TXG_GATEWAY_ENDED, text);
     else
@@ -224,18 +229,17 @@ static void on_words(void *user, struct txg_host *h, const char *line)
         set->config.on_log(set->config.user, txg_host_spec(h)->text, "warning", line);
 }
 
-static void on_lost(void *user, struct txg_host *h, bool was_up, const char *text)
+static void on_lost(void *user, struct txg_host *h, bool cut_off, const char *text)
 {
     struct txg_gateways *set = user;
-    (void)was_up;
+    enum txg_gateway_end unready = cut_off ? TXG_GATEWAY_CUT_OFF : TXG_GATEWAY_NOT_STARTED;
     for (size_t i = 0; i < set->n; i++) {
         struct gateway *g = &set->items[i];
         if (g->host != h)
             continue;
         /* An agent that has not obeyed close either: what came first is the cause. */
         TXG_AUTOFREE char *both = g->fault ? txg_xasprintf("%s; then %s", g->fault, text) : NULL;
-        down(set, g, g->state == READY ? TXG_GATEWAY_LOST : TXG_GATEWAY_NOT_STARTED,
-             both ? both : text);
+        down(set, g, g->state == READY ? TXG_GATEWAY_LOST : unready, both ? both : text);
     }
 }
 
@@ -427,6 +431,7 @@ void txg_gateways_open(struct txg_gateways *set, unsigned number,
         txg_strv_copy(&g->argv, setup->argv);
     set->starting++;
     g->host = host_for(set, setup->spec);
+    g->lines = txg_host_lines(g->host);
     g->waiting = txg_host_is_shell(g->host);
     if (!g->waiting)
         send_open(g, NULL);

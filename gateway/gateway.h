@@ -20,9 +20,19 @@ struct txg_gateways; /* the set */
 
 enum txg_gateway_end {
     TXG_GATEWAY_NOT_STARTED, /* connect, start, hello, open or workerready failed */
+    TXG_GATEWAY_CUT_OFF,     /* killed or lost on its way to workerready */
     TXG_GATEWAY_ENDED,       /* exit status 0 after shutdown */
     TXG_GATEWAY_CRASHED,     /* the worker died, froze, or broke the protocol */
     TXG_GATEWAY_LOST         /* the host was lost: no beat, or the link ended */
+};
+
+struct txg_gateway_down {
+    enum txg_gateway_end end;
+    bool host; /* it was its host that ended */
+    /* For people: step, reason, for a host the last words of stderr; who shows it adds the gateway
+     * and its spec. */
+    const char *text;
+    const char *words; /* the last two lines of its host's stderr since it was opened, or "" */
 };
 
 struct txg_gateways_config {
@@ -37,9 +47,8 @@ struct txg_gateways_config {
     void (*on_message)(void *user, unsigned number, const struct txg_msg *msg);
     /* Bytes of a gateway that was opened with argv. May be NULL where none is. */
     void (*on_bytes)(void *user, unsigned number, struct txg_span bytes);
-    /* The last call for this number. `text` is for people: step, reason, last words of
-     * stderr; who shows it adds the gateway and its spec. */
-    void (*on_down)(void *user, unsigned number, enum txg_gateway_end end, const char *text);
+    /* The last call for this number. */
+    void (*on_down)(void *user, unsigned number, const struct txg_gateway_down *down);
     /* The files that gateway `number` and those that share its host and folder want there, or NULL:
      * asked once for each host and folder, when the host is up and says what machine it is. Lives
      * until the set is freed. */

@@ -36,7 +36,10 @@ struct txg_host {
     const char *step;                /* the one that `began` */
     char *arch;                      /* owned; from hello */
     char token[33];
-    size_t uploaded;    /* bytes of worker */
+    size_t uploaded; /* bytes of worker */
+    char *said[2];   /* owned: the last lines on stderr, the newest first */
+    size_t lines;    /* that were said */
+    struct txg_buf words;
     uv_prepare_t flush; /* writes what the turn of the loop has queued */
     uv_timer_t watch;
     int64_t began, heard, watched; /* microseconds */
@@ -58,7 +61,7 @@ static void on_handle_closed(uv_handle_t *handle)
 /* Into ENDING, telling the owner unless it asked for it (text NULL). */
 static void end(struct txg_host *h, const char *text)
 {
-    bool was_up = h->state == UP;
+    bool cut_off = h->state == UP || h->transport->cut_off;
     if (h->state >= ENDING)
         return;
     h->state = ENDING;
@@ -66,7 +69,7 @@ static void end(struct txg_host *h, const char *text)
     uv_prepare_stop(&h->flush);
     h->ops->stop(h->transport);
     if (text)
-        h->config.on_lost(h->config.user, h, was_up, text);
+        h->config.on_lost(h->config.user, h, cut_off, text);
 }
 
 static void fault(struct txg_host *h, const char *step, const char *text)
@@ -266,6 +269,10 @@ static void on_writable(struct txg_transport *t)
 static void on_words(struct txg_transport *t, const char *line)
 {
     struct txg_host *h = t->user;
+    free(h->said[1]);
+    h->said[1] = h->said[0];
+    h->said[0] = txg_xstrdup(line);
+    h->lines++;
     if (h->state == UP)
         h->config.on_words(h->config.user, h, line);
 }
@@ -358,6 +365,9 @@ void txg_host_free(struct txg_host *h)
     h->ops->free(h->transport);
     txg_mux_release(&h->mux);
     txg_bootstrap_free(h->bootstrap);
+    txg_buf_release(&h->words);
+    free(h->said[0]);
+    free(h->said[1]);
     free(h->arch);
     free(h);
 }
@@ -394,6 +404,21 @@ void txg_host_send_bytes(struct txg_host *h, uint32_t channel, const void *data,
     struct txg_frame frame = {channel, txg_span(data, len)};
     if (h->state < ENDING)
         txg_mux_relay(&h->mux, &frame);
+}
+
+size_t txg_host_lines(const struct txg_host *h)
+{
+    return h->lines;
+}
+
+const char *txg_host_words(struct txg_host *h, size_t since)
+{
+    txg_buf_clear(&h->words);
+    if (h->lines > since + 1)
+        txg_buf_printf(&h->words, "%s / ", h->said[1]);
+    if (h->lines > since)
+        txg_buf_puts(&h->words, h->said[0]);
+    return txg_buf_cstr(&h->words);
 }
 
 size_t txg_host_unsent(const struct txg_host *h)

@@ -40,9 +40,9 @@ struct txg_host_config {
     /* Little waits to be sent: queue more of what can wait, or return false.
      * NULL: there is no such thing. */
     bool (*on_room)(void *user, struct txg_host *h);
-    /* It is lost, or never came up: "start: No such file or directory: /x". At most once; not after
-     * stop. */
-    void (*on_lost)(void *user, struct txg_host *h, bool was_up, const char *text);
+    /* It is lost, or never came up: "start: No such file or directory: /x". `cut_off`: it was up,
+     * or was ended from outside while it started. At most once; not after stop. */
+    void (*on_lost)(void *user, struct txg_host *h, bool cut_off, const char *text);
     void (*on_end)(void *user, struct txg_host *h); /* no handle is left: it may be freed */
 };
 
@@ -59,6 +59,11 @@ void txg_host_send_frames(struct txg_host *h, struct txg_span frames);
  */
 void txg_host_send_bytes(struct txg_host *h, uint32_t channel, const void *data, size_t len);
 size_t txg_host_unsent(const struct txg_host *h); /* bytes that are queued */
+
+/* How many lines it has said on stderr; and the last two of those behind the first `since`, "" for
+ * none: printable, borrowed until it says more. */
+size_t txg_host_lines(const struct txg_host *h);
+const char *txg_host_words(struct txg_host *h, size_t since);
 
 bool txg_host_is_usable(const struct txg_host *h);   /* not lost, not stopped */
 bool txg_host_is_up(const struct txg_host *h);       /* the agent's hello has come */

@@ -64,7 +64,7 @@ static void wake(struct pair *p)
 static struct txg_transport *create(const struct txg_transport_config *config)
 {
     struct pair *p = txg_xcalloc(1, sizeof *p);
-    p->base = (struct txg_transport){&txg_pair_ops, config->events, config->user};
+    p->base = (struct txg_transport){&txg_pair_ops, config->events, config->user, false};
     p->loop = config->loop;
     return &p->base;
 }

@@ -45,7 +45,7 @@ struct txg_transport *txg_process_create(const struct txg_transport_ops *ops,
                                          const struct txg_strv *argv, const char *who)
 {
     struct process *p = txg_xcalloc(1, sizeof *p);
-    p->base = (struct txg_transport){ops, config->events, config->user};
+    p->base = (struct txg_transport){ops, config->events, config->user, false};
     p->loop = config->loop;
     p->argv = txg_xcalloc(argv->n + 1, sizeof *p->argv);
     for (size_t i = 0; i < argv->n; i++)
@@ -135,6 +135,7 @@ static void on_child_exit(uv_process_t *process, int64_t status, int sig)
 {
     struct process *p = process->data;
     p->exited = true;
+    p->base.cut_off = !p->killed && txg_transport_was_killed(sig, (int)status);
     const char *why = p->silenced ? " after it had closed the link" : "";
     if (p->silenced && p->killed)
         p->reason = txg_xasprintf("%s closed the link but did not end, and was killed", p->who);

@@ -2,6 +2,8 @@
 
 #include "gateway/transport.h"
 
+#include <signal.h>
+
 #include "gateway/ssh/threads.h"
 
 const struct txg_transport_ops *txg_transport_for(enum txg_spec_kind kind)
@@ -12,6 +14,11 @@ const struct txg_transport_ops *txg_transport_for(enum txg_spec_kind kind)
         [TXG_SPEC_EXEC] = &txg_exec_ops,
     };
     return (size_t)kind < sizeof transports / sizeof *transports ? transports[kind] : NULL;
+}
+
+bool txg_transport_was_killed(int signum, int status)
+{
+    return signum != 0 || (status > 128 && status < 128 + NSIG);
 }
 
 void txg_transports_settle(void)

@@ -70,7 +70,13 @@ struct txg_transport { /* first member of every transport */
     const struct txg_transport_ops *ops;
     const struct txg_transport_events *events;
     void *user;
+    /* From on_end on: once open it was ended from outside, by a signal or by the loss of the
+     * connection, and may do better another time. */
+    bool cut_off;
 };
+
+/* Of a program's end: by a signal, or as shells tell of one. */
+bool txg_transport_was_killed(int signum, int status);
 
 extern const struct txg_transport_ops txg_popen_ops; /* a worker process on this machine */
 extern const struct txg_transport_ops txg_exec_ops;  /* a program that leads to a shell */

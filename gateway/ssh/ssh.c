@@ -48,7 +48,7 @@ struct ssh {
 static struct txg_transport *create(const struct txg_transport_config *config)
 {
     struct ssh *s = txg_xcalloc(1, sizeof *s);
-    s->base = (struct txg_transport){&txg_ssh_ops, config->events, config->user};
+    s->base = (struct txg_transport){&txg_ssh_ops, config->events, config->user, false};
     s->loop = config->loop;
     s->timeout = config->connect_timeout;
     s->step = "connect";
@@ -161,12 +161,15 @@ static void see_end(struct ssh *s)
 {
     const struct txg_ssh_stream *in = s->link.stream;
     const char *why = s->silenced ? " after it had closed the link" : "";
+    if (in->exited)
+        s->base.cut_off = in->signal[0] || txg_transport_was_killed(0, in->status);
     if (in->exited && !s->reason)
         s->reason =
             in->signal[0]
                 ? txg_xasprintf("the remote program was killed by signal %s%s", in->signal, why)
                 : txg_xasprintf("the remote program ended with status %d%s", in->status, why);
     if (in->closed || (in->exited && in->eof)) {
+        s->base.cut_off |= !in->exited;
         set_reason(s, txg_xstrdup("the host closed the channel"));
         finish(s);
     } else if (in->exited && !s->draining) {
@@ -215,6 +218,7 @@ static void turn(struct ssh *s)
     if (rc == SSH_ERROR || !ssh_is_connected(s->link.session)) {
         const char *error = ssh_get_error(s->link.session);
         set_reason(s, txg_xasprintf("the connection ended%s%s", *error ? ": " : "", error));
+        s->base.cut_off = true;
         finish(s);
         return;
     }

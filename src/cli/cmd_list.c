@@ -22,6 +22,8 @@ static void fault_event(struct txg_reporter *r, const struct txg_event *e)
     else if (e->type == TXG_EVENT_GATEWAY_DOWN)
         fprintf(stderr, "txgate list: %s (%s): %.*s\n", id, e->gateway->spec,
                 TXG_FMT(e->down.reason));
+    else if (e->type == TXG_EVENT_QUARANTINE)
+        fprintf(stderr, "txgate list: %s: %.*s\n", id, TXG_FMT(e->quarantine.text));
     else if (e->type == TXG_EVENT_WARNING || e->type == TXG_EVENT_INTERNAL_ERROR)
         fprintf(stderr, "txgate list: %s: %.*s\n", id, TXG_FMT(e->message.text));
 }

@@ -188,13 +188,13 @@ static void on_message(void *user, unsigned number, const struct txg_msg *msg)
 }
 
 /* A gateway that can't start could not the next time either. */
-static void on_down(void *user, unsigned number, enum txg_gateway_end end, const char *text)
+static void on_down(void *user, unsigned number, const struct txg_gateway_down *down)
 {
     struct connect *c = user;
     struct txg_xdist_node *node = txg_xdist_server_node(c->server);
     (void)number;
-    TXG_AUTOFREE char *line = txg_xasprintf("%s: %s", c->about, text);
-    if (end == TXG_GATEWAY_NOT_STARTED)
+    TXG_AUTOFREE char *line = txg_xasprintf("%s: %s", c->about, down->text);
+    if (down->end == TXG_GATEWAY_NOT_STARTED || down->end == TXG_GATEWAY_CUT_OFF)
         txg_xdist_node_give_up(node, line);
     else
         txg_xdist_node_down(node, line);

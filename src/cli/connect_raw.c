@@ -88,16 +88,17 @@ static void on_message(void *user, unsigned number, const struct txg_msg *msg)
     (void)user, (void)number, (void)msg; /* a program says bytes only */
 }
 
-static void on_down(void *user, unsigned number, enum txg_gateway_end end, const char *text)
+static void on_down(void *user, unsigned number, const struct txg_gateway_down *down)
 {
     struct raw *r = user;
     (void)number;
-    if (end != TXG_GATEWAY_ENDED) {
-        fprintf(stderr, "txgate connect: %s: %s\n", r->about, text);
+    bool ended = down->end == TXG_GATEWAY_ENDED;
+    if (!ended) {
+        fprintf(stderr, "txgate connect: %s: %s\n", r->about, down->text);
         r->status = NOT_THERE;
     }
     r->down = true;
-    if (end != TXG_GATEWAY_ENDED && !r->closing)
+    if (!ended && !r->closing)
         uv_timer_start(&r->timer, on_timer, STDERR_WAIT, 0);
     else
         close_all(r);

@@ -164,18 +164,21 @@ static void on_message(void *user, unsigned number, const struct txg_msg *msg)
     feed(user, &(struct txg_node_event){.type = TXG_NODE_MESSAGE, .gateway = number, .msg = msg});
 }
 
-static void on_down(void *user, unsigned number, enum txg_gateway_end end, const char *text)
+static void on_down(void *user, unsigned number, const struct txg_gateway_down *down)
 {
     static const enum txg_node_down downs[] = {
         [TXG_GATEWAY_NOT_STARTED] = TXG_DOWN_NOT_STARTED,
+        [TXG_GATEWAY_CUT_OFF] = TXG_DOWN_CUT_OFF,
         [TXG_GATEWAY_ENDED] = TXG_DOWN_ENDED,
         [TXG_GATEWAY_CRASHED] = TXG_DOWN_CRASHED,
         [TXG_GATEWAY_LOST] = TXG_DOWN_LOST,
     };
     feed(user, &(struct txg_node_event){.type = TXG_NODE_DOWN,
                                         .gateway = number,
-                                        .down = downs[end],
-                                        .reason = txg_span_cstr(text)});
+                                        .down = downs[down->end],
+                                        .host = down->host,
+                                        .reason = txg_span_cstr(down->text),
+                                        .words = txg_span_cstr(down->words)});
 }
 
 static void on_log(void *user, const char *host, const char *level, const char *text)
@@ -212,6 +215,16 @@ static void take_state(struct run *r, struct txg_session_config *c)
     c->failed = txg_state_failed(r->plan->state, &c->n_failed);
 }
 
+/* The first gateway that shares its host. */
+static size_t host_of(const struct txg_plan *plan, size_t gateway)
+{
+    size_t i = 0;
+    while (i < gateway &&
+           !txg_spec_shares_host(plan->gateways.items[i].spec, plan->gateways.items[gateway].spec))
+        i++;
+    return i;
+}
+
 static struct txg_session *new_session(struct run *r, int64_t now)
 {
     const struct txg_run_config *config = r->config;
@@ -219,8 +232,8 @@ static struct txg_session *new_session(struct run *r, int64_t now)
     struct txg_session_gateway *gateways = txg_xcalloc(plan->gateways.n, sizeof *gateways);
     for (size_t i = 0; i < plan->gateways.n; i++) {
         const struct txg_gateway_def *def = &plan->gateways.items[i];
-        gateways[i] = (struct txg_session_gateway){def->device, def->spec->text,
-                                                   (const char *const *)def->labels.items};
+        gateways[i] = (struct txg_session_gateway){
+            def->device, def->spec->text, (const char *const *)def->labels.items, host_of(plan, i)};
     }
     struct txg_session_suite *suites = txg_xcalloc(plan->suites.n, sizeof *suites);
     for (size_t i = 0; i < plan->suites.n; i++) {

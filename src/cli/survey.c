@@ -110,10 +110,10 @@ static void on_words(void *user, struct txg_host *h, const char *line)
     (void)user, (void)h, (void)line;
 }
 
-static void on_lost(void *user, struct txg_host *h, bool was_up, const char *text)
+static void on_lost(void *user, struct txg_host *h, bool cut_off, const char *text)
 {
     struct visit *v = user;
-    (void)h, (void)was_up;
+    (void)h, (void)cut_off;
     found(v)->fault = printable(txg_span_cstr(text));
 }
 

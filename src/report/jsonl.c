@@ -20,6 +20,7 @@ static const char *const names[] = {
     [TXG_EVENT_GATEWAY_READY] = "gateway_ready",
     [TXG_EVENT_GATEWAY_COLLECTED] = "gateway_collected",
     [TXG_EVENT_GATEWAY_DOWN] = "gateway_down",
+    [TXG_EVENT_QUARANTINE] = "quarantine",
     [TXG_EVENT_SCHEDULING] = "scheduling",
     [TXG_EVENT_COLLECT_ERROR] = "collect_error",
     [TXG_EVENT_TEST_START] = "test_start",
@@ -126,6 +127,13 @@ static void put_fields(struct txg_buf *out, const struct txg_event *e)
         txg_json_bool(out, "before_ready", e->down.before_ready);
         if (e->down.replacement)
             txg_json_cstr(out, "replacement", e->down.replacement->id);
+        break;
+    case TXG_EVENT_QUARANTINE:
+        txg_json_cstr(out, "spec", e->gateway->spec);
+        txg_json_bool(out, "host", e->quarantine.host);
+        txg_json_int(out, "deaths", e->quarantine.deaths);
+        txg_json_string(out, "words", e->quarantine.words);
+        txg_json_string(out, "text", e->quarantine.text);
         break;
     case TXG_EVENT_SCHEDULING:
         txg_json_cstr(out, "scheduler", e->scheduling.scheduler);

@@ -90,6 +90,9 @@ static void junit_event(struct txg_reporter *r, const struct txg_event *event)
         note(j, event,
              event->down.before_ready ? "could not start: " : "down: ", event->down.reason);
         break;
+    case TXG_EVENT_QUARANTINE:
+        note(j, event, "", event->quarantine.text);
+        break;
     case TXG_EVENT_WARNING:
         note(j, event, "warning: ", event->message.text);
         break;

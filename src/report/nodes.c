@@ -183,6 +183,22 @@ static void went_down(struct txg_terminal *t, const struct txg_event *event)
     txg_screen_flush(&t->screen);
 }
 
+static void is_quarantined(struct txg_terminal *t, const struct txg_event *event)
+{
+    struct txg_buf *line = &t->scratch;
+    txg_buf_clear(line);
+    txg_buf_putc(line, '[');
+    txg_terminal_name(line, event->gateway);
+    txg_buf_puts(line, "] ");
+    put_reason(line, event->quarantine.text);
+    txg_buf_putc(line, '\n');
+    txg_stash_append(&t->downs, "QUARANTINED ", 12);
+    txg_stash_append(&t->downs, txg_buf_data(line), txg_buf_len(line));
+    txg_screen_fresh(&t->screen);
+    txg_buf_append(&t->screen.out, txg_buf_data(line), txg_buf_len(line));
+    txg_screen_flush(&t->screen);
+}
+
 static void is_ready(struct txg_terminal *t, const struct txg_event *event)
 {
     if (t->options.verbosity < 1)
@@ -214,6 +230,8 @@ void txg_nodes_event(struct txg_terminal *t, const struct txg_event *event)
     } else if (event->type == TXG_EVENT_GATEWAY_COLLECTED) {
         node->state = TXG_NODE_COLLECTED;
         node->collected = event->collected.count;
+    } else if (event->type == TXG_EVENT_QUARANTINE) {
+        is_quarantined(t, event);
     } else {
         node->state = TXG_NODE_GONE;
         node->busy = false;

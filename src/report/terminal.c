@@ -130,6 +130,7 @@ static void terminal_event(struct txg_reporter *r, const struct txg_event *event
     case TXG_EVENT_GATEWAY_READY:
     case TXG_EVENT_GATEWAY_COLLECTED:
     case TXG_EVENT_GATEWAY_DOWN:
+    case TXG_EVENT_QUARANTINE:
         txg_nodes_event(t, event);
         break;
     case TXG_EVENT_SCHEDULING:

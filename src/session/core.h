@@ -1,7 +1,8 @@
 /*
  * What the files of the session share: session.c is its life, messages.c what workers say, down.c
- * what follows when one dies, outcome.c what became of each test, retry.c whether it is tried
- * again, deal.c what schedulers may do, end.c deadlines and the end. Nobody else includes this.
+ * what follows when one dies, quarantine.c who is given up, outcome.c what became of each test,
+ * retry.c whether it is tried again, deal.c what schedulers may do, end.c deadlines and the end.
+ * Nobody else includes this.
  */
 #ifndef TXG_SESSION_CORE_H
 #define TXG_SESSION_CORE_H
@@ -38,8 +39,9 @@ struct txg_session {
     size_t flaky;
     size_t deselected, collect_errors, failures, gateways_failed;
     long restarts;
-    size_t tried_at;     /* `done` when everyone was dead and started again, or 0 */
-    unsigned *stillborn; /* [origin]: its gateways in a row that died before their first test */
+    size_t tried_at;         /* `done` when everyone was dead and started again, or 0 */
+    struct txg_luck *places; /* [origin]; quarantine.c */
+    struct txg_luck *hosts;  /* [gateway's host] */
     unsigned interrupts;
     bool overtime;                /* the run's time is over */
     bool internal_error, limited; /* limited: --maxfail was reached */
@@ -81,6 +83,20 @@ void txg_session_maybe_begin(struct txg_session *s);
 /* down.c */
 void txg_session_down(struct txg_session *s, struct txg_node *node,
                       const struct txg_node_event *event);
+
+/* quarantine.c: who dies three times in a row before a first test is not started again, be it the
+ * gateways of one place or a host with all that are on it. */
+void txg_quarantine_init(struct txg_session *s);
+void txg_quarantine_release(struct txg_session *s);
+void txg_quarantine_started(struct txg_session *s, const struct txg_node *node); /* a test */
+void txg_quarantine_died(struct txg_session *s, const struct txg_node *node,
+                         const struct txg_node_event *event);
+bool txg_quarantine_holds(const struct txg_session *s, const struct txg_node *node);
+void txg_quarantine_lift(struct txg_session *s, const struct txg_node *node); /* for one more */
+
+/* Reports it; of a host once, then false. */
+bool txg_quarantine_tell(struct txg_session *s, const struct txg_node *node,
+                         const struct txg_node_event *event);
 
 /* What becomes of a test that runs when the run does not wait for it. */
 struct txg_event_result txg_session_cut_short(const struct txg_session *s);

@@ -2,8 +2,6 @@
 
 #include "src/session/core.h"
 
-#define STILLBORN 3 /* gateways in a row on one spec that die before their first test */
-
 /* What ran when its gateway died: blamed on the worker, or on the host that was lost. True: it is
  * tried again. */
 static bool blame(struct txg_session *s, struct txg_node *node, const struct txg_node_event *event)
@@ -63,18 +61,8 @@ static bool has_work_left(const struct txg_session *s, const struct txg_node *no
            (!node->tests || txg_deal_has_work(&s->deal, node));
 }
 
-static bool may_restart(struct txg_session *s, const struct txg_node *node,
-                        const struct txg_node_event *event)
+static bool may_restart(struct txg_session *s, const struct txg_node *node)
 {
-    if (s->stillborn[node->origin] >= STILLBORN) {
-        txg_session_report_text(
-            s, TXG_EVENT_WARNING, node,
-            txg_session_format(s,
-                               "%d gateways in a row on '%s' died before their first test: no "
-                               "other is started; the last one: %.*s",
-                               STILLBORN, node->info.spec, TXG_FMT(event->reason)));
-        return false;
-    }
     if (s->config.max_restarts < 0 || s->restarts < s->config.max_restarts)
         return true;
     txg_session_report_text(
@@ -86,13 +74,13 @@ static bool may_restart(struct txg_session *s, const struct txg_node *node,
     return false;
 }
 
-static bool wants_replacement(struct txg_session *s, const struct txg_node *node,
+static bool wants_replacement(const struct txg_session *s, const struct txg_node *node,
                               const struct txg_node_event *event, bool held)
 {
-    /* what cannot start at the beginning will not start a moment later */
+    /* what is refused at the beginning is refused a moment later */
     bool may = s->progress == TXG_DEALING ||
                (s->progress == TXG_WAITING && event->down != TXG_DOWN_NOT_STARTED);
-    return may && has_work_left(s, node, held) && may_restart(s, node, event);
+    return may && has_work_left(s, node, held);
 }
 
 static void start_in_place_of(struct txg_session *s, const struct txg_node *node,
@@ -143,7 +131,7 @@ static void try_again(struct txg_session *s)
         if (!last || !may || !has_work_left(s, node, false))
             continue;
         s->tried_at = s->done;
-        s->stillborn[node->origin] = STILLBORN - 1;
+        txg_quarantine_lift(s, node);
         start_in_place_of(s, node, txg_session_add_node(s, node->origin, &node->info));
     }
 }
@@ -164,14 +152,18 @@ void txg_session_down(struct txg_session *s, struct txg_node *node,
         txg_session_maybe_begin(s);
         return;
     }
-    s->gateways_failed += event->down == TXG_DOWN_LOST || before_collection;
-    s->stillborn[node->origin] += !node->worked;
+    bool failed = event->down == TXG_DOWN_LOST || before_collection;
+    txg_quarantine_died(s, node, event);
     /* those that are there take what they can: only for the rest a new one is started */
     if (s->progress == TXG_DEALING)
         s->scheduler->node_gone(&s->deal, node);
     txg_locks_pass_on(s, node);
-    bool replaced = wants_replacement(s, node, event, held);
+    bool wanted = wants_replacement(s, node, event, held);
+    bool barred = wanted && txg_quarantine_holds(s, node);
+    bool replaced = wanted && !barred && may_restart(s, node);
     report_down(s, node, event, before_ready, replaced);
+    failed |= barred && txg_quarantine_tell(s, node, event);
+    s->gateways_failed += failed;
     if (s->progress == TXG_WAITING && s->config.require_all && !replaced)
         txg_session_stop(s, txg_session_format(s, "gateway %s could not start", node->id));
     if (s->progress == TXG_DEALING && !replaced)

@@ -29,6 +29,7 @@ enum txg_event_type {
     TXG_EVENT_GATEWAY_READY,     /* gateway, ready: its worker runs; "gw0 C" */
     TXG_EVENT_GATEWAY_COLLECTED, /* gateway, collected; "gw0 [3]" */
     TXG_EVENT_GATEWAY_DOWN,      /* gateway, down: it ended otherwise than by our shutdown */
+    TXG_EVENT_QUARANTINE,        /* gateway, quarantine: no other is started in its place */
     TXG_EVENT_SCHEDULING,        /* scheduling: all collections are in, tests are dealt */
     TXG_EVENT_COLLECT_ERROR,     /* gateway, text: a file that could not be collected */
     TXG_EVENT_TEST_START,        /* gateway, test */
@@ -98,6 +99,12 @@ struct txg_event {
             bool before_ready;      /* it never ran a worker: counts as could not start */
             const struct txg_gateway_info *replacement; /* or NULL */
         } down;
+        struct {
+            bool host;             /* not only on its place: its host is left alone */
+            unsigned deaths;       /* in a row before a first test */
+            struct txg_span words; /* the last it said on stderr, printable; or empty */
+            struct txg_span text;  /* all of it, for people */
+        } quarantine;
         struct {
             const char *scheduler; /* "LoadScheduling": xdist's name */
             size_t total;          /* outcomes that the run will have */

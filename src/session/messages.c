@@ -86,7 +86,7 @@ static bool start_test(struct txg_session *s, struct txg_node *node, int64_t ind
         node->round_trip = known == 0 || took < known ? took : (3 * known + took) / 4;
         node->sent_at = 0;
     }
-    s->stillborn[node->origin] = 0;
+    txg_quarantine_started(s, node);
     txg_session_report_test(s, TXG_EVENT_TEST_START, node,
                             txg_session_number(s, node, (size_t)index));
     return true;

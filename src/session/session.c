@@ -130,6 +130,7 @@ struct txg_session *txg_session_new(const struct txg_session_config *config, int
     decide_needs(s);
     txg_session_take_failed(s);
     txg_locks_init(s);
+    txg_quarantine_init(s);
     s->began = s->now = now;
     s->give_up_at = INT64_MAX;
     s->scheduler = schedulers[config->dist];
@@ -137,7 +138,6 @@ struct txg_session *txg_session_new(const struct txg_session_config *config, int
     s->deal.keep_order = config->keep_order;
     s->deal.retries = config->retries > 0;
     s->deal.maxschedchunk = config->maxschedchunk ? config->maxschedchunk : SIZE_MAX;
-    s->stillborn = txg_xcalloc(config->n_gateways, sizeof *s->stillborn);
     s->lanes = txg_xcalloc(config->n_gateways, sizeof *s->lanes);
     s->lane_starts = txg_xcalloc(config->n_gateways, sizeof *s->lane_starts);
     struct txg_event *e = txg_session_report(s, TXG_EVENT_RUN_START, NULL);
@@ -177,7 +177,7 @@ void txg_session_free(struct txg_session *s)
     free(s->gateways);
     free(s->suites);
     free(s->allowed);
-    free(s->stillborn);
+    txg_quarantine_release(s);
     free(s->lanes);
     free(s->lane_starts);
     txg_session_release_tries(s);

@@ -43,6 +43,7 @@ struct txg_session_gateway {
     const char *device; /* or NULL */
     const char *spec;
     const char *const *labels; /* NULL-terminated, or NULL */
+    size_t host;               /* below n_gateways, the same for those that share a host */
 };
 
 struct txg_session_suite {
@@ -104,7 +105,8 @@ enum txg_node_event_type {
 };
 
 enum txg_node_down {
-    TXG_DOWN_NOT_STARTED, /* connect, start, hello, open: no worker ever ran */
+    TXG_DOWN_NOT_STARTED, /* connect, start, hello, open refused: no worker ever ran */
+    TXG_DOWN_CUT_OFF,     /* killed or lost while it started: another may do better */
     TXG_DOWN_ENDED,       /* the worker ended by itself: expected after workerfinished */
     TXG_DOWN_CRASHED,     /* the worker died, froze, or broke the protocol */
     TXG_DOWN_LOST         /* the host is lost */
@@ -115,7 +117,9 @@ struct txg_node_event {
     unsigned gateway; /* number; MESSAGE and DOWN */
     const struct txg_msg *msg;
     enum txg_node_down down;
+    bool host;              /* DOWN: its host has ended, and all gateways there with it */
     struct txg_span reason; /* DOWN: for people, without the gateway's name */
+    struct txg_span words;  /* DOWN: the last it said on stderr, printable; or empty */
 };
 
 void txg_session_event(struct txg_session *s, int64_t now, const struct txg_node_event *event);

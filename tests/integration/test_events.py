@@ -66,3 +66,30 @@ def test_what_is_wrong_is_noticed(stream):
     }
     for what, lines in broken.items():
         assert events.check(map(json.dumps, lines)), what
+
+
+def test_the_time_of_the_run_is_over(txgate, script, tmp_path, outcomes):
+    """Nothing has failed and nothing is missing by then: the end that is too early is told by 6."""
+    script("never", "exec sleep 60\n")
+    result = txgate.run("--tx", "exec=./never", "--run-timeout", "1", "--jsonl", "events", "t")
+    assert result.code == 6, result
+    assert outcomes(tmp_path / "events") == {}
+    lines = [json.loads(line) for line in (tmp_path / "events").read_text().splitlines()]
+    lines[-1]["exit_code"] = 5
+    assert events.check(map(json.dumps, lines))
+
+
+def test_who_is_given_up_stays_so(txgate, script, tmp_path):
+    script("dies", "echo 'out of luck' >&2; kill -9 $$\n")
+    script("ok", "")
+    result = txgate.run("--tx", "exec=./dies", "--tx", "popen", "--jsonl", "events",
+                        "--require-gateways", "any", "ok")
+    lines = [json.loads(line) for line in (tmp_path / "events").read_text().splitlines()]
+    assert events.check(map(json.dumps, lines)) == [], result
+    at = places(lines, "quarantine")[0]
+    gateway = lines[at]["gateway"]
+    again = {"event": "gateway_start", "t": lines[at]["t"], "gateway": "gw9", "spec": "exec=./dies",
+             "replaces": gateway}
+    early = dict(lines[at], deaths=2)
+    assert events.check(map(json.dumps, lines[:at + 1] + [again] + lines[at + 1:]))
+    assert events.check(map(json.dumps, lines[:at] + [early] + lines[at + 1:]))

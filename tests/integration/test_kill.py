@@ -1,5 +1,6 @@
 """What a run makes of the death of its own processes: nothing is lost without a word."""
 
+import json
 import os
 import random
 import signal
@@ -159,3 +160,72 @@ def test_the_run_has_its_time(txgate, script, tmp_path, outcomes):
     assert result.code == 1 and result.seconds < 10, result
     ends = sorted(fs[0].outcome for fs in outcomes(tmp_path / "events").values())
     assert ends == ["not run", "timed out", "timed out"], result
+
+
+def lines_of(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def starts_of(path):
+    return [e["gateway"] for e in lines_of(path) if e["event"] == "gateway_start"]
+
+
+def test_all_killed_while_they_start(txgate, script, tmp_path, outcomes):
+    """What was killed from outside is started again; who refuses is not asked twice."""
+    script("weak", 'mkdir "$1" 2>/dev/null && kill -9 $$\nshift; exec "$@"\n')
+    script("ok", "")
+    result = txgate.run("--tx", "exec=./weak a", "--tx", "exec=./weak b", "--jsonl", "events", "-v",
+                        "ok")
+    found = outcomes(tmp_path / "events")
+    assert [f.outcome for f in found["ok"]] == ["passed"], result
+    assert starts_of(tmp_path / "events") == ["gw0", "gw1", "gw2", "gw3"], result
+    assert result.code == 6 and "QUARANTINED" not in result.out, result
+
+    script("refuses", "echo 'Permission denied (publickey)' >&2; exit 255\n")
+    result = txgate.run("--tx", "exec=./refuses", "--jsonl", "events", "ok")
+    assert starts_of(tmp_path / "events") == ["gw0"], result
+    assert result.code == 6 and "Permission denied (publickey)" in result.out, result
+    assert "stopping" in [e["event"] for e in lines_of(tmp_path / "events")]
+
+
+@pytest.mark.parametrize("dist", ["load", "each"])
+def test_who_dies_three_times_is_given_up(txgate, script, tmp_path, outcomes, dist):
+    script("dies", "echo 'no such \\033[1mdisk' >&2; echo 'out of luck' >&2; kill -9 $$\n")
+    names = [script("t%d" % i, "sleep 0.1\n") for i in range(6)]
+    result = txgate.run("--tx", "popen", "--tx", "exec=./dies", "--dist", dist,
+                        "--require-gateways", "any", "--max-worker-restart", "100",
+                        "--jsonl", "events", "--junitxml", "xml", *names)
+    found = outcomes(tmp_path / "events")
+    assert {f.outcome for fs in found.values() for f in fs} == {"passed"}, result
+    assert sorted(found) == names and result.code == 6, result
+    told = [e for e in lines_of(tmp_path / "events") if e["event"] == "quarantine"]
+    assert [(e["spec"], e["host"], e["deaths"]) for e in told] == [("exec=./dies", True, 3)], told
+    assert told[0]["words"] == "no such \\x1b[1mdisk / out of luck", told
+    assert len(starts_of(tmp_path / "events")) == 4, result
+    assert "QUARANTINED [gw3] the host of exec=./dies is not started again" in result.out, result
+    assert "out of luck" in result.out.split("QUARANTINED")[1], result
+    assert "is not started again" in (tmp_path / "xml").read_text()
+
+
+def test_a_worker_that_dies_three_times_is_given_up(txgate, script, tmp_path, outcomes):
+    """Its host lives on, and something there complains."""
+    script("board", """
+( (while sleep 0.02; do echo 'bad memory' >&2; done) & )
+DOOMED=1 exec "$@"
+""")
+    script("lists", """
+case $1 in
+--gtest_list_tests) if [ "$DOOMED" ]; then
+        sleep 0.2; kill -9 $PPID
+    fi
+    printf 'A.\\n  a\\n';;
+*) echo "[ RUN      ] A.a"; echo "[       OK ] A.a (0 ms)";;
+esac
+""")
+    result = txgate.run("--tx", "popen", "--tx", "exec=./board", "--harness", "gtest",
+                        "--require-gateways", "any", "--jsonl", "events", "lists")
+    assert [f.outcome for f in outcomes(tmp_path / "events")["lists::A.a"]] == ["passed"], result
+    told = [e for e in lines_of(tmp_path / "events") if e["event"] == "quarantine"]
+    assert [(e["gateway"], e["host"], e["words"]) for e in told] == \
+        [("gw3", False, "bad memory / bad memory")], told
+    assert result.code == 6 and "its last words: bad memory" in result.out, result

@@ -9,6 +9,7 @@ import json
 import sys
 
 RUN = ("passed", "failed", "skipped", "xfailed", "xpassed", "error", "crashed", "timed out")
+OVERTIME = "the run has had its "  # what --run-timeout says
 FAILURES = ("failed", "error", "crashed", "timed out")
 
 
@@ -20,6 +21,7 @@ class Run:
         self.tries = {}  # number -> the outcomes of its tries that were followed by another
         self.flaky = 0
         self.lost_on = set()
+        self.given_up, self.lifted = set(), (0, None)  # quarantined; outcomes and time of the last
         self.total, self.end, self.now = None, None, 0
         self.collect_errors = self.failed_gateways = 0
         self.stopping = []
@@ -34,6 +36,11 @@ class Run:
         replaced = e.get("replaces")
         if replaced and replaced not in self.down:
             self.say("%s replaces %s, which is not down", e["gateway"], replaced)
+        if replaced in self.given_up:
+            # Only where nobody is left, all at one time, and tests have ended since the last time.
+            if e["t"] != self.lifted[1] and len(self.finished) == self.lifted[0]:
+                self.say("%s is started in place of %s, which is given up", e["gateway"], replaced)
+            self.lifted = len(self.finished), e["t"]
         self.gateways.add(e["gateway"])
 
     def gateway_down(self, e):
@@ -47,6 +54,14 @@ class Run:
             self.say("a test of %s is lost, its host is not", gateway)
         self.down[gateway] = e
         self.failed_gateways += e["lost"] or e["before_ready"]
+
+    def quarantine(self, e):
+        down = self.down.get(e["gateway"])
+        if not down or "replacement" in down or e["deaths"] < 3:
+            self.say("%s is given up after %d deaths: %s", e["gateway"], e["deaths"], down)
+        elif not (down["lost"] or down["before_ready"]):
+            self.failed_gateways += 1
+        self.given_up.add(e["gateway"])
 
     def test_start(self, e):
         gateway = e["gateway"]
@@ -134,7 +149,8 @@ class Run:
         code = e["exit_code"]
         bad = any(counts.get(o) for o in FAILURES) or self.collect_errors
         gone = e["gateways_failed"] or counts.get("lost") or counts.get("not run")
-        calm = 1 if bad else 6 if gone else 0 if self.total else 5
+        cut_short = any(e.get("text", "").startswith(OVERTIME) for e in self.stopping)
+        calm = 1 if bad else 6 if gone or cut_short else 0 if self.total else 5
         if code not in ((2, 3, calm) if self.stopping else (calm,)):
             self.say("exit code %d, not %d", code, calm)
 

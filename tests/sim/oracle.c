@@ -228,15 +228,34 @@ static void before_message(struct sim_world *w, struct sim_node *node,
     }
 }
 
-static void before_down(struct sim_world *w, struct sim_node *node, enum txg_node_down down)
+static void count_death(struct sim_world *w, const struct sim_node *node, bool of_host)
+{
+    struct sim_oracle *o = &w->oracle;
+    unsigned host = w->plan->boards[node->board].host;
+    o->boards[node->board].deaths += !node->seen.worked;
+    if (!of_host || o->hosts[host].died_at == w->now + 1)
+        return;
+    o->hosts[host].deaths = o->hosts[host].worked ? 0 : o->hosts[host].deaths + 1;
+    o->hosts[host].worked = false;
+    o->hosts[host].died_at = w->now + 1;
+}
+
+static void before_down(struct sim_world *w, struct sim_node *node,
+                        const struct txg_node_event *event)
 {
     struct sim_oracle *o = &w->oracle;
     struct sim_seen *seen = &node->seen;
+    enum txg_node_down down = event->down;
     bool asked_for = seen->closed && (o->interrupts || o->stopping);
     seen->dead = true;
     seen->ended_well = seen->finished && seen->shutdown && seen->held == 0;
+    o->counts_down = !asked_for && !seen->ended_well && (down == TXG_DOWN_LOST || !seen->collected);
+    o->failed_gateways += o->counts_down;
     if (!asked_for && !seen->ended_well)
-        o->failed_gateways += down == TXG_DOWN_LOST || !seen->collected;
+        count_death(w, node, event->host);
+    o->lives = false;
+    for (size_t i = 0; i < w->n_nodes; i++)
+        o->lives = o->lives || !w->nodes[i].seen.dead;
     if (seen->running != SIM_NONE) {
         o->must_finish = seen->running;
         const struct sim_outcome *it = &o->outcomes[seen->running];
@@ -275,7 +294,7 @@ void sim_oracle_before(struct sim_world *w, const struct txg_node_event *event,
     if (event->type == TXG_NODE_INTERRUPT)
         o->interrupts++;
     else if (event->type == TXG_NODE_DOWN)
-        before_down(w, node, event->down);
+        before_down(w, node, event);
     else if (node && letter->bogus)
         o->must_close = letter->type != TXG_MSG_COLLECTIONFINISH;
     else if (node)
@@ -318,7 +337,11 @@ static void test_start(struct sim_world *w, const struct txg_event *e)
         it->state != SIM_HELD || it->holder != o->must_by)
         sim_fail(w, "'%.*s' is said to have started, which it has not", TXG_FMT(e->test.nodeid));
     it->state = SIM_RUNNING;
-    w->nodes[o->must_by].seen.running = outcome;
+    struct sim_node *node = &w->nodes[o->must_by];
+    node->seen.running = outcome;
+    node->seen.worked = true;
+    o->boards[node->board].deaths = 0;
+    o->hosts[w->plan->boards[node->board].host].worked = true;
     o->must_start = SIM_NONE;
 }
 
@@ -452,6 +475,24 @@ static void run_finish(struct sim_world *w, const struct txg_event *e)
         sim_fail(w, "%zu gateways failed, not %zu", o->failed_gateways, e->finish.gateways_failed);
 }
 
+static bool is_quarantined(const struct sim_world *w, const struct sim_node *node)
+{
+    return w->oracle.boards[node->board].deaths >= 3 ||
+           w->oracle.hosts[w->plan->boards[node->board].host].deaths >= 3;
+}
+
+static void quarantine(struct sim_world *w, const struct txg_event *e)
+{
+    struct sim_oracle *o = &w->oracle;
+    const struct sim_node *node = &w->nodes[e->gateway->number];
+    unsigned deaths = e->quarantine.host ? o->hosts[w->plan->boards[node->board].host].deaths
+                                         : o->boards[node->board].deaths;
+    sim_note(w, "  gw%u is quarantined", node->number);
+    if (node->number != o->must_by || deaths < 3)
+        sim_fail(w, "gw%u is quarantined after %u deaths", node->number, deaths);
+    o->failed_gateways += !o->counts_down;
+}
+
 static void take_event(struct sim_world *w, const struct txg_event *e)
 {
     struct sim_oracle *o = &w->oracle;
@@ -463,6 +504,9 @@ static void take_event(struct sim_world *w, const struct txg_event *e)
     case TXG_EVENT_GATEWAY_COLLECTED:
         w->nodes[e->gateway->number].seen.collected = true;
         w->nodes[e->gateway->number].seen.early = !o->dealing;
+        break;
+    case TXG_EVENT_QUARANTINE:
+        quarantine(w, e);
         break;
     case TXG_EVENT_COLLECT_ERROR:
         o->collect_errors++;
@@ -598,6 +642,8 @@ static void take_replace(struct sim_world *w, const struct txg_command *c)
         sim_fail(w, "gw%u is replaced and may not be", c->replaces);
     else
         seen->replaced = true;
+    if (seen && is_quarantined(w, &w->nodes[c->replaces]) && o->lives)
+        sim_fail(w, "gw%u is replaced and has died too often", c->replaces);
     o->restarts++;
     if (w->plan->config.max_restarts >= 0 && (long)o->restarts > w->plan->config.max_restarts)
         sim_fail(w, "%zu restarts, over the limit", o->restarts);

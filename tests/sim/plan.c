@@ -164,7 +164,7 @@ static void draw_labels(struct sim_plan *p, struct sim_rng *r)
         for (size_t i = 0; i < 2; i++)
             if (sim_chance(r, 70))
                 p->boards[b].labels[n++] = labels[i];
-        p->gateways[b] = (struct txg_session_gateway){NULL, "popen", p->boards[b].labels};
+        p->gateways[b] = (struct txg_session_gateway){NULL, "popen", p->boards[b].labels, 0};
     }
 }
 
@@ -174,6 +174,7 @@ static void draw_boards(struct sim_plan *p, struct sim_rng *r)
     for (size_t b = 0; b < p->n_boards; b++) {
         struct sim_board *board = &p->boards[b];
         board->host = sim_chance(r, 50) ? (unsigned)b : (unsigned)sim_below(r, p->n_boards);
+        p->gateways[b].host = board->host;
         board->habit = sim_chance(r, 94) ? SIM_SOUND : (enum sim_habit)sim_between(r, 1, 4);
         board->boot = sim_between(r, 1, sim_chance(r, 10) ? 30 * SIM_S : 200 * SIM_MS);
         board->latency = sim_between(r, 0, far);

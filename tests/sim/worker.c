@@ -22,11 +22,11 @@ static void say(struct sim_world *w, struct sim_node *node, enum txg_msg_type ty
 void sim_worker_start(struct sim_world *w, struct sim_node *node)
 {
     const struct sim_board *board = board_of(w, node);
-    bool fails = board->habit == SIM_NEVER_STARTS ||
-                 (board->habit == SIM_FICKLE && sim_chance(&w->rng, 50)) ||
-                 w->now < w->gone_until[board->host];
-    if (fails)
+    bool fickle = board->habit == SIM_FICKLE && sim_chance(&w->rng, 50);
+    if (board->habit == SIM_NEVER_STARTS || w->now < w->gone_until[board->host])
         sim_end(w, node, TXG_DOWN_NOT_STARTED, board->boot);
+    else if (fickle)
+        sim_end(w, node, TXG_DOWN_CUT_OFF, board->boot);
     else
         wake_in(w, node, board->boot);
 }

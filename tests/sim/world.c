@@ -251,10 +251,13 @@ static void deliver(struct sim_world *w, struct sim_node *node, const struct sim
     free(garbage);
 }
 
-static void deliver_down(struct sim_world *w, unsigned gateway, enum txg_node_down down)
+static void deliver_down(struct sim_world *w, unsigned gateway, const struct sim_item *item)
 {
-    struct txg_node_event event = {
-        .type = TXG_NODE_DOWN, .gateway = gateway, .down = down, .reason = TXG_SPAN(REASON_TEXT)};
+    struct txg_node_event event = {.type = TXG_NODE_DOWN,
+                                   .gateway = gateway,
+                                   .down = item->down,
+                                   .host = item->host,
+                                   .reason = TXG_SPAN(REASON_TEXT)};
     w->nodes[gateway].down = true;
     feed(w, &event, NULL);
     if (w->oracle.failed || !sim_chance(&w->rng, 10))
@@ -284,12 +287,14 @@ static bool lose_host(struct sim_world *w, unsigned host, int64_t after)
         if (w->plan->boards[node->board].host != host || node->down || node->cut_at != INT64_MAX)
             continue;
         any = true;
+        bool ready = node->state != SIM_BOOTING;
         node->state = SIM_ENDED;
         node->cut_at = w->now;
         node->ending = ++node->life;
         struct sim_item *item = sim_put(w, w->now + after, SIM_DOWN, node->number);
         item->life = node->ending;
-        item->down = TXG_DOWN_LOST;
+        item->down = ready ? TXG_DOWN_LOST : TXG_DOWN_CUT_OFF;
+        item->host = true;
     }
     if (any && sim_chance(&w->rng, 70))
         w->gone_until[host] = w->now + sim_between(&w->rng, 0, 40 * SIM_S);
@@ -317,7 +322,7 @@ static bool strike(struct sim_world *w, const struct sim_fault *fault)
         return false;
     switch (fault->kind) {
     case SIM_CRASH:
-        sim_end(w, node, TXG_DOWN_CRASHED, 0);
+        sim_end(w, node, node->state == SIM_BOOTING ? TXG_DOWN_CUT_OFF : TXG_DOWN_CRASHED, 0);
         break;
     case SIM_EXIT:
         if (fault->variant % 2)
@@ -371,7 +376,7 @@ static void handle(struct sim_world *w, const struct sim_item *item)
     } else if (item->what == SIM_FROM_WORKER && !cut && !node->down) {
         deliver(w, node, &item->letter);
     } else if (item->what == SIM_DOWN && item->life == node->ending && !node->down) {
-        deliver_down(w, item->gateway, item->down);
+        deliver_down(w, item->gateway, item);
     }
     free(item->letter.ranges);
 }

@@ -30,6 +30,7 @@ struct sim_item {
     unsigned life; /* WAKE, DOWN: void when it is no longer the node's */
     size_t fault;
     enum txg_node_down down;
+    bool host; /* DOWN: it is the host's */
     struct sim_letter letter;
 };
 
@@ -57,7 +58,7 @@ struct sim_node { /* a gateway, by its number */
     unsigned ending; /* life of the DOWN that counts */
     bool down;       /* the session was told */
     struct sim_seen {
-        bool collected, early, finished, closed, dead, replaced, ended_well;
+        bool collected, early, finished, closed, dead, replaced, ended_well, worked;
         size_t shutdown; /* the event that brought it, or 0 */
         size_t running;  /* an outcome, or SIM_NONE */
         size_t held;     /* outcomes, the running one included */
@@ -91,6 +92,13 @@ struct sim_oracle {
     size_t stopped; /* the event that brought it, or 0 */
     bool overtime, stopping, dealing, broken, limited, finished;
     size_t restarts;
+    struct { /* deaths in a row before a first test */
+        unsigned deaths;
+        bool worked;     /* of a host: since the last of them */
+        int64_t died_at; /* of a host: all its gateways go at one time; plus 1 */
+    } boards[SIM_BOARDS], hosts[SIM_BOARDS];
+    bool lives;       /* another gateway than the one that went down */
+    bool counts_down; /* as failed, the one that went down */
     /* what the event that is being handled must bring about */
     size_t must_start, must_finish;
     const struct sim_letter *passing; /* whose tests must start and pass, one after the other */

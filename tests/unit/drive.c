@@ -58,6 +58,9 @@ static void say_event(struct drive *d, const struct txg_event *e)
     case TXG_EVENT_GATEWAY_DOWN:
         txg_buf_printf(&b, "down %s", id);
         break;
+    case TXG_EVENT_QUARANTINE:
+        txg_buf_printf(&b, "quarantine %s: %.*s", id, TXG_FMT(e->quarantine.text));
+        break;
     case TXG_EVENT_SCHEDULING:
         txg_buf_printf(&b, "scheduling %s %zu", e->scheduling.scheduler, e->scheduling.total);
         break;
@@ -254,6 +257,16 @@ void drive_down(struct drive *d, unsigned gateway, enum txg_node_down down)
 {
     put(d, &(struct txg_node_event){
                .type = TXG_NODE_DOWN, .gateway = gateway, .down = down, .reason = TXG_SPAN("why")});
+}
+
+void drive_host_down(struct drive *d, unsigned gateway, enum txg_node_down down)
+{
+    put(d, &(struct txg_node_event){.type = TXG_NODE_DOWN,
+                                    .gateway = gateway,
+                                    .down = down,
+                                    .host = true,
+                                    .reason = TXG_SPAN("why"),
+                                    .words = TXG_SPAN("out / of luck")});
 }
 
 void drive_interrupt(struct drive *d)

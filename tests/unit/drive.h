@@ -38,6 +38,7 @@ void drive_pass(struct drive *d, unsigned gateway, int64_t index);
 void drive_unscheduled(struct drive *d, unsigned gateway, int64_t first, int64_t count);
 void drive_finished(struct drive *d, unsigned gateway); /* workerfinished, and down: ended */
 void drive_down(struct drive *d, unsigned gateway, enum txg_node_down down);
+void drive_host_down(struct drive *d, unsigned gateway, enum txg_node_down down); /* its words */
 void drive_interrupt(struct drive *d);
 void drive_tick(struct drive *d, int64_t now);
 

@@ -78,6 +78,15 @@ void feed_down(struct feed *f, const struct txg_gateway_info *gateway, const cha
                                               .replacement = replacement}});
 }
 
+void feed_quarantine(struct feed *f, const struct txg_gateway_info *gateway, const char *text)
+{
+    feed_event(f, (struct txg_event){.type = TXG_EVENT_QUARANTINE,
+                                     .gateway = gateway,
+                                     .quarantine = {.deaths = 3,
+                                                    .words = TXG_SPAN("ouch"),
+                                                    .text = txg_span_cstr(text)}});
+}
+
 void feed_scheduling(struct feed *f, const char *scheduler, size_t total)
 {
     f->total = total;

@@ -40,6 +40,7 @@ void feed_gateway(struct feed *f, enum txg_event_type type, const struct txg_gat
 void feed_collected(struct feed *f, const struct txg_gateway_info *gateway, size_t count);
 void feed_down(struct feed *f, const struct txg_gateway_info *gateway, const char *reason,
                bool lost, bool before_ready, const struct txg_gateway_info *replacement);
+void feed_quarantine(struct feed *f, const struct txg_gateway_info *gateway, const char *text);
 void feed_scheduling(struct feed *f, const char *scheduler, size_t total);
 void feed_text(struct feed *f, enum txg_event_type type, const struct txg_gateway_info *gateway,
                const char *nodeid, const char *text);

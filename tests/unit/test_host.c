@@ -61,11 +61,11 @@ static void on_words(void *user, struct txg_host *h, const char *line)
     say(user, line);
 }
 
-static void on_lost(void *user, struct txg_host *h, bool was_up, const char *text)
+static void on_lost(void *user, struct txg_host *h, bool cut_off, const char *text)
 {
     char line[512];
     CU_ASSERT_FALSE(txg_host_is_usable(h));
-    snprintf(line, sizeof line, "%s: %s", was_up ? "lost" : "failed", text);
+    snprintf(line, sizeof line, "%s: %s", cut_off ? "lost" : "failed", text);
     say(user, line);
 }
 

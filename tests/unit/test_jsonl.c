@@ -39,6 +39,7 @@ static void every_event_is_one_line(void)
     feed_down(&f, &feed_gw1, "killed", true, false, &feed_gw2);
     feed_gateway(&f, TXG_EVENT_GATEWAY_START, &feed_gw2);
     feed_outcome(&f, NULL, "t/b", TXG_NOT_RUN, "");
+    feed_quarantine(&f, &feed_gw0, "no more");
     feed_text(&f, TXG_EVENT_WARNING, NULL, "", "careful");
     feed_text(&f, TXG_EVENT_INTERNAL_ERROR, &feed_gw0, "", "oops");
     feed_text(&f, TXG_EVENT_STOPPING, NULL, "", "interrupted");
@@ -76,6 +77,8 @@ static void every_event_is_one_line(void)
         "\"outcome\":\"not run\",\"reason\":\"\",\"start\":-1,\"duration\":0,\"status\":-1,"
         "\"signal\":0,\"dropped_out\":0,\"dropped_err\":0,\"leaked\":0,\"utime\":0,\"stime\":0,"
         "\"maxrss\":0,\"done\":2,\"total\":3}\n"
+        "{\"event\":\"quarantine\",\"t\":5,\"gateway\":\"gw0\",\"spec\":\"popen\",\"host\":false,"
+        "\"deaths\":3,\"words\":\"ouch\",\"text\":\"no more\"}\n"
         "{\"event\":\"warning\",\"t\":5,\"text\":\"careful\"}\n"
         "{\"event\":\"internal_error\",\"t\":5,\"gateway\":\"gw0\",\"text\":\"oops\"}\n"
         "{\"event\":\"stopping\",\"t\":5,\"text\":\"interrupted\"}\n"

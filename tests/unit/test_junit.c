@@ -198,6 +198,7 @@ static void what_belongs_to_no_test(void)
     feed_text(&f, TXG_EVENT_WARNING, NULL, "", "a < b\033");
     feed_down(&f, &feed_gw1, "connection refused", false, true, NULL);
     feed_down(&f, &feed_gw0, "killed", false, false, NULL);
+    feed_quarantine(&f, &feed_gw0, "ouch");
     feed_text(&f, TXG_EVENT_STOPPING, NULL, "", "interrupted");
     char *text = end(&f);
     CU_ASSERT_STRING_EQUAL(
@@ -208,7 +209,7 @@ static void what_belongs_to_no_test(void)
         "<testcase classname=\"txgate\" name=\"internal error\" time=\"0\">"
         "<error message=\"it is us\" type=\"internal error\" /></testcase>\n"
         "<system-err>warning: a &lt; b^[\n[gw1] could not start: connection refused\n"
-        "[gw0] down: killed\ninterrupted\n</system-err>\n"
+        "[gw0] down: killed\n[gw0] ouch\ninterrupted\n</system-err>\n"
         "</testsuite>\n</testsuites>\n");
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "tests=\"2\" failures=\"0\" errors=\"2\""));
     free(text);

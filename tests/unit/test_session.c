@@ -420,9 +420,70 @@ static void who_dies_at_the_start_is_replaced(void)
     drive_collect(&d, 2, "ab");
     drive_take(&d);
     drive_finished(&d, 2); /* nobody told it to go */
-    expect(&d, "warning gw2: 3 gateways in a row on 'popen' died before their first test: no other "
-               "is started; the last one: why; down gw2; - a not run (no gateway was left to run "
-               "it); - b not run (no gateway was left to run it); finish 6");
+    expect(&d,
+           "down gw2; quarantine gw2: popen is not started again: 3 gateways in a row died there "
+           "before their first test; the last one: why; - a not run (no gateway was left to run "
+           "it); - b not run (no gateway was left to run it); finish 6");
+    drive_release(&d);
+}
+
+static void who_is_cut_off_has_three_tries(void)
+{
+    struct drive d;
+    struct txg_session_config config = drive_config(TXG_DIST_LOAD, 1);
+    config.require_all = true;
+    drive_begin(&d, &config);
+    drive_down(&d, 0, TXG_DOWN_CUT_OFF);
+    expect(&d, "down gw0; replace gw0 by gw1");
+    drive_down(&d, 1, TXG_DOWN_CUT_OFF);
+    drive_take(&d);
+    drive_down(&d, 2, TXG_DOWN_CUT_OFF);
+    expect(&d,
+           "down gw2; quarantine gw2: popen is not started again: 3 gateways in a row died there "
+           "before their first test; the last one: why; stopping: gateway gw2 could not start; "
+           "finish 6");
+    drive_release(&d);
+
+    drive_begin(&d, &config);
+    drive_down(&d, 0, TXG_DOWN_NOT_STARTED); /* who is refused is refused again */
+    expect(&d, "down gw0; stopping: gateway gw0 could not start; finish 6");
+    drive_release(&d);
+}
+
+/* One death of a host is told by each of its gateways and counts once, also for one that has just
+ * been started in place of another. */
+static void a_host_dies_three_times(void)
+{
+    struct txg_session_gateway gateways[] = {{NULL, "ssh=b", NULL, 0}, {NULL, "ssh=b", NULL, 0}};
+    struct drive d;
+    struct txg_session_config config = drive_config(TXG_DIST_LOAD, 2);
+    config.gateways = gateways;
+    config.max_restarts = -1;
+    drive_begin(&d, &config);
+    drive_collect(&d, 0, "abcdef");
+    drive_collect(&d, 1, "abcdef");
+    drive_start(&d, 0, 0);
+    drive_host_down(&d, 0, TXG_DOWN_LOST); /* a test had run there: not one of the three */
+    drive_host_down(&d, 1, TXG_DOWN_LOST);
+    drive_collect(&d, 2, "abcdef");
+    drive_collect(&d, 3, "abcdef");
+    drive_host_down(&d, 2, TXG_DOWN_LOST);
+    drive_host_down(&d, 3, TXG_DOWN_LOST);
+    drive_host_down(&d, 4, TXG_DOWN_CUT_OFF);
+    drive_take(&d);
+    drive_host_down(&d, 5, TXG_DOWN_CUT_OFF); /* that was the second; and gw1's third */
+    expect(&d,
+           "down gw5; quarantine gw5: ssh=b is not started again: 3 gateways in a row died there "
+           "before their first test; its last words: out / of luck");
+    drive_host_down(&d, 6, TXG_DOWN_NOT_STARTED);
+    expect(&d,
+           "down gw6; quarantine gw6: the host of ssh=b is not started again: 3 times it died "
+           "before a first test; its last words: out / of luck; replace gw5 by gw7; replace gw6 "
+           "by gw8");
+    drive_host_down(&d, 7, TXG_DOWN_NOT_STARTED);
+    drive_take(&d);
+    drive_host_down(&d, 8, TXG_DOWN_NOT_STARTED); /* what is said of the host is said once */
+    CU_ASSERT_PTR_NULL(strstr(drive_take(&d), "quarantine"));
     drive_release(&d);
 }
 
@@ -544,14 +605,15 @@ static void restarts_are_limited(void)
     drive_take(&d);
     drive_down(&d, 3, TXG_DOWN_NOT_STARTED); /* three that never lived: no fourth */
     expect(&d,
-           "warning gw3: 3 gateways in a row on 'popen' died before their first test: no other is "
-           "started; the last one: why; down gw3; replace gw3 by gw4");
+           "down gw3; quarantine gw3: popen is not started again: 3 gateways in a row died there "
+           "before their first test; the last one: why; replace gw3 by gw4");
     /* with nobody left one more is tried, once: a test had run since the beginning */
     drive_down(&d, 4, TXG_DOWN_NOT_STARTED);
-    expect(&d,
-           "warning gw4: 3 gateways in a row on 'popen' died before their first test: no other is "
-           "started; the last one: why; down gw4; - b not run (no gateway was left to run it); "
-           "finish 1");
+    expect(
+        &d,
+        "down gw4; quarantine gw4: popen is not started again: 3 gateways in a row died there "
+        "before their first test; the last one: why; - b not run (no gateway was left to run it); "
+        "finish 1");
     drive_release(&d);
 }
 
@@ -948,6 +1010,8 @@ int main(int argc, char **argv)
         {"tests that passed come in one message", tests_that_passed_come_in_one_message},
         {"survivors take what the dead held", survivors_take_what_the_dead_held},
         {"who dies at the start is replaced", who_dies_at_the_start_is_replaced},
+        {"who is cut off has three tries", who_is_cut_off_has_three_tries},
+        {"a host dies three times", a_host_dies_three_times},
         {"who does nothing is closed", who_does_nothing_is_closed},
         {"the run has its time", the_run_has_its_time},
         {"what was collected is told of", what_was_collected_is_told_of},

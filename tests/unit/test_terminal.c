@@ -259,6 +259,7 @@ static void gateways_that_go_down(void)
     feed_outcome(&f, &feed_gw0, "t/a", TXG_PASSED, "");
     feed_down(&f, &feed_gw0, "no beat for 10s", true, false, NULL);
     feed_down(&f, &feed_gw2, "connect: refused\nssh: no \033[1mroute\n", false, true, NULL);
+    feed_quarantine(&f, &feed_gw2, "it is not started again: \033[1mouch");
     same(end(&f, 3), ".\n"
                      "[gw1 imx6-a] node down: worker was killed by signal 9\n"
                      "replacing crashed worker gw1\n"
@@ -266,10 +267,12 @@ static void gateways_that_go_down(void)
                      "[gw0] host lost (popen): no beat for 10s\n"
                      "[gw2 imx6-a] could not start (popen//chdir=/x): connect: refused\n"
                      "    ssh: no route\n"
+                     "[gw2 imx6-a] it is not started again: ouch\n"
                      "====================== short test summary info =======================\n"
                      "DOWN [gw0] host lost (popen): no beat for 10s\n"
                      "DOWN [gw2 imx6-a] could not start (popen//chdir=/x): connect: refused\n"
                      "    ssh: no route\n"
+                     "QUARANTINED [gw2 imx6-a] it is not started again: ouch\n"
                      "===== 2 passed, 2 gateways could not start or were lost in 3.00s =====\n");
     drop(&f);
 }
