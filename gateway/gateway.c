@@ -13,7 +13,8 @@
 #include "gateway/wire/frame.h"
 #include "src/base/str.h"
 
-#define TICK 50 /* milliseconds between two looks at the deadlines of starting gateways */
+#define TICK 50               /* milliseconds between two looks at the deadlines */
+#define IDLE INT64_C(1000000) /* microseconds that a host stays without a gateway */
 
 /*
  *  OPENING --opened--> STARTING --workerready--> READY --exited, lost--> DEAD
@@ -35,11 +36,17 @@ struct gateway {
     struct txg_buf later; /* frames that are sent once it is opened */
 };
 
+struct place {
+    struct txg_host *host; /* owned until its end */
+    size_t gateways;
+    int64_t idle; /* microseconds; since when it has none */
+};
+
 struct txg_gateways {
     struct txg_gateways_config config;
     struct gateway *items; /* by number */
     size_t n, cap;
-    struct txg_host **hosts; /* owned until their end */
+    struct place *hosts;
     size_t n_hosts, cap_hosts;
     struct txg_syncs syncs;
     uv_timer_t tick;
@@ -57,6 +64,14 @@ static bool is_raw(const struct gateway *g)
     return g->argv.n > 0;
 }
 
+static struct place *place_of(const struct txg_gateways *set, const struct txg_host *h)
+{
+    size_t i = 0;
+    while (set->hosts[i].host != h)
+        i++;
+    return &set->hosts[i];
+}
+
 /* The last word on a gateway. */
 static void down(struct txg_gateways *set, struct gateway *g, enum txg_gateway_end end,
                  const char *text)
@@ -67,6 +82,8 @@ static void down(struct txg_gateways *set, struct gateway *g, enum txg_gateway_e
     set->starting -= g->state < READY;
     g->state = DEAD;
     g->host = NULL;
+    place_of(set, h)->gateways--;
+    place_of(set, h)->idle = now_us();
     g->waiting = false;
     txg_buf_release(&g->later);
     if (!set->closing)
@@ -119,14 +136,32 @@ static const char *describe_exit(const struct gateway *g, const struct txg_msg_e
     return out;
 }
 
+static bool was_killed(const struct txg_msg_exited *e)
+{
+    return e->cause == TXG_EXIT_SIGNAL || e->cause == TXG_EXIT_FROZEN;
+}
+
+static void keeper_exited(struct txg_sync *s, const struct txg_msg_exited *e)
+{
+    char text[TXG_ERR_TEXT_MAX];
+    if (e->cause == TXG_EXIT_SIGNAL)
+        snprintf(text, sizeof text, "the keeper of files was killed by signal %lld (%s)",
+                 (long long)e->signal, strsignal((int)e->signal));
+    else
+        snprintf(text, sizeof text, "the keeper of files ended early: %.*s", TXG_FMT(e->text));
+    if (was_killed(e))
+        txg_sync_cut_off(s, text);
+    else
+        txg_sync_fail(s, text);
+}
+
 static void take_exited(struct txg_gateways *set, struct txg_host *h,
                         const struct txg_msg_exited *e)
 {
     char text[TXG_ERR_TEXT_MAX];
     struct txg_sync *s = txg_syncs_of_channel(&set->syncs, h, e->channel);
     if (s) {
-        snprintf(text, sizeof text, "the keeper of files ended early: %.*s", TXG_FMT(e->text));
-        txg_sync_fail(s, text);
+        keeper_exited(s, e);
         open_all(set, h);
         return;
     }
@@ -134,9 +169,8 @@ static void take_exited(struct txg_gateways *set, struct txg_host *h,
     if (!g)
         return;
     describe_exit(g, e, text, sizeof text);
-    bool killed = e->cause == TXG_EXIT_SIGNAL || e->cause == TXG_EXIT_FROZEN;
     if (g->state != READY)
-        down(set, g, killed ? TXG_GATEWAY_CUT_OFF : TXG_GATEWAY_NOT_STARTED, text);
+        down(set, g, was_killed(e) ? TXG_GATEWAY_CUT_OFF : TXG_GATEWAY_NOT_STARTED, text);
     else if (e->cause == TXG_EXIT_STATUS && e->status == 0)
         down(set, g, TXG_GATEWAY_ENDED, text);
     else
@@ -255,7 +289,7 @@ static void on_end(void *user, struct txg_host *h)
 {
     struct txg_gateways *set = user;
     for (size_t i = 0; i < set->n_hosts; i++)
-        if (set->hosts[i] == h)
+        if (set->hosts[i].host == h)
             set->hosts[i] = set->hosts[--set->n_hosts];
     txg_syncs_drop(&set->syncs, h);
     txg_host_free(h);
@@ -299,13 +333,16 @@ static void open_when_ready(struct txg_gateways *set, struct gateway *g)
 {
     if (!g->waiting || g->deadline == 0)
         return;
-    const struct txg_sync *s = is_raw(g) ? NULL : sync_for(set, g); /* a program needs no files */
+    struct txg_sync *s = is_raw(g) ? NULL : sync_for(set, g); /* a program needs no files */
     if (s && txg_sync_state(s) == TXG_SYNC_RUNNING)
         return;
     g->waiting = false;
     if (s && txg_sync_state(s) == TXG_SYNC_FAILED) {
         TXG_AUTOFREE char *text = txg_xasprintf("sync: %s", txg_sync_reason(s));
-        down(set, g, TXG_GATEWAY_NOT_STARTED, text);
+        bool cut_off = txg_sync_was_cut_off(s);
+        if (cut_off)
+            txg_syncs_forget(&set->syncs, s);
+        down(set, g, cut_off ? TXG_GATEWAY_CUT_OFF : TXG_GATEWAY_NOT_STARTED, text);
         return;
     }
     g->deadline = now_us() + set->config.connect_timeout;
@@ -338,10 +375,19 @@ static bool on_room(void *user, struct txg_host *h)
     return txg_syncs_pump(&set->syncs, h, now_us());
 }
 
+/* A replacement need not come to the same host: exec= gateways never share one. */
+static void stop_idle_hosts(struct txg_gateways *set, int64_t now)
+{
+    for (size_t i = 0; i < set->n_hosts; i++)
+        if (set->hosts[i].gateways == 0 && now - set->hosts[i].idle >= IDLE)
+            txg_host_stop(set->hosts[i].host);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct txg_gateways *set = timer->data;
     int64_t now = now_us();
+    stop_idle_hosts(set, now);
     txg_syncs_watch(&set->syncs, now, set->config.connect_timeout, open_all, set);
     for (size_t i = 0; i < set->n && set->starting; i++) {
         struct gateway *g = &set->items[i];
@@ -374,9 +420,9 @@ struct txg_gateways *txg_gateways_new(const struct txg_gateways_config *config)
 static struct txg_host *find_host(const struct txg_gateways *set, const struct txg_spec *spec)
 {
     for (size_t i = 0; i < set->n_hosts; i++)
-        if (txg_host_is_usable(set->hosts[i]) &&
-            txg_spec_shares_host(txg_host_spec(set->hosts[i]), spec))
-            return set->hosts[i];
+        if (txg_host_is_usable(set->hosts[i].host) &&
+            txg_spec_shares_host(txg_host_spec(set->hosts[i].host), spec))
+            return set->hosts[i].host;
     return NULL;
 }
 
@@ -410,7 +456,8 @@ static struct txg_host *host_for(struct txg_gateways *set, const struct txg_spec
         .on_end = on_end,
     });
     set->hosts = txg_grow(set->hosts, set->n_hosts, &set->cap_hosts, sizeof *set->hosts);
-    return set->hosts[set->n_hosts++] = h;
+    set->hosts[set->n_hosts++] = (struct place){.host = h};
+    return h;
 }
 
 void txg_gateways_open(struct txg_gateways *set, unsigned number,
@@ -432,6 +479,7 @@ void txg_gateways_open(struct txg_gateways *set, unsigned number,
     set->starting++;
     g->host = host_for(set, setup->spec);
     g->lines = txg_host_lines(g->host);
+    place_of(set, g->host)->gateways++;
     g->waiting = txg_host_is_shell(g->host);
     if (!g->waiting)
         send_open(g, NULL);
@@ -489,7 +537,7 @@ void txg_gateways_close(struct txg_gateways *set)
         return;
     set->closing = true;
     for (size_t i = 0; i < set->n_hosts; i++)
-        txg_host_stop(set->hosts[i]);
+        txg_host_stop(set->hosts[i].host);
     uv_close((uv_handle_t *)&set->tick, on_tick_closed);
 }
 

@@ -22,7 +22,8 @@ struct txg_sync {
     const char *chdir;
     const struct txg_manifest *manifest;
     enum txg_sync_state state;
-    char *text; /* owned: root or reason */
+    char *text;   /* owned: root or reason */
+    bool cut_off; /* FAILED: its keeper was ended from outside */
     int64_t moved;
     struct txg_msg_range *needed; /* owned */
     size_t n_needed, range;
@@ -130,6 +131,8 @@ static void take_need(struct txg_sync *s, const struct txg_msg_indices *need)
 void txg_sync_take(struct txg_sync *s, const struct txg_msg *msg, int64_t now)
 {
     s->moved = now;
+    if (msg->type == TXG_MSG_PONG)
+        return;
     if (msg->type == TXG_MSG_NEED && !s->needed)
         take_need(s, &msg->indices);
     else if (msg->type == TXG_MSG_SYNCED && msg->synced.text.len)
@@ -138,6 +141,12 @@ void txg_sync_take(struct txg_sync *s, const struct txg_msg *msg, int64_t now)
         end(s, TXG_SYNC_DONE, txg_xstrndup(msg->synced.root.data, msg->synced.root.len));
     else
         txg_sync_fail(s, "the host sent what a keeper of files does not send");
+}
+
+void txg_sync_cut_off(struct txg_sync *s, const char *text)
+{
+    s->cut_off = s->state == TXG_SYNC_RUNNING;
+    txg_sync_fail(s, text);
 }
 
 /* A file that can't be read here any more, or has another size than in the list. */
@@ -199,6 +208,11 @@ const char *txg_sync_root(const struct txg_sync *s)
 const char *txg_sync_reason(const struct txg_sync *s)
 {
     return s->state == TXG_SYNC_FAILED ? s->text : NULL;
+}
+
+bool txg_sync_was_cut_off(const struct txg_sync *s)
+{
+    return s->cut_off;
 }
 
 int64_t txg_sync_moved(const struct txg_sync *s)

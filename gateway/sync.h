@@ -37,6 +37,7 @@ void txg_sync_free(struct txg_sync *s);
 /* What came on its channel, or how the keeper ended. */
 void txg_sync_take(struct txg_sync *s, const struct txg_msg *msg, int64_t now);
 void txg_sync_fail(struct txg_sync *s, const char *text);
+void txg_sync_cut_off(struct txg_sync *s, const char *text); /* killed: another may do better */
 
 /* The link has room: queues the next bytes. False: there are none. */
 bool txg_sync_pump(struct txg_sync *s, int64_t now);
@@ -44,8 +45,9 @@ bool txg_sync_pump(struct txg_sync *s, int64_t now);
 enum txg_sync_state txg_sync_state(const struct txg_sync *s);
 const char *txg_sync_root(const struct txg_sync *s);   /* once DONE: absolute, on the host */
 const char *txg_sync_reason(const struct txg_sync *s); /* once FAILED */
-int64_t txg_sync_moved(const struct txg_sync *s);      /* when something was sent or came last */
-int64_t txg_sync_sent(const struct txg_sync *s);       /* bytes of files */
+bool txg_sync_was_cut_off(const struct txg_sync *s);
+int64_t txg_sync_moved(const struct txg_sync *s); /* when something was sent or came last */
+int64_t txg_sync_sent(const struct txg_sync *s);  /* bytes of files */
 struct txg_host *txg_sync_host(const struct txg_sync *s);
 bool txg_sync_is_for(const struct txg_sync *s, const struct txg_host *host, const char *chdir);
 uint32_t txg_sync_channel(const struct txg_sync *s);

@@ -58,6 +58,14 @@ void txg_syncs_watch(struct txg_syncs *all, int64_t now, int64_t patience,
     }
 }
 
+void txg_syncs_forget(struct txg_syncs *all, struct txg_sync *s)
+{
+    for (size_t i = 0; i < all->n; i++)
+        if (all->items[i] == s)
+            all->items[i] = all->items[--all->n];
+    txg_sync_free(s);
+}
+
 void txg_syncs_drop(struct txg_syncs *all, const struct txg_host *host)
 {
     for (size_t i = 0; i < all->n;) {

@@ -31,6 +31,8 @@ bool txg_syncs_pump(struct txg_syncs *all, const struct txg_host *host, int64_t 
 void txg_syncs_watch(struct txg_syncs *all, int64_t now, int64_t patience,
                      void (*on_failed)(void *user, struct txg_host *host), void *user);
 
+/* The next gateway of its host and folder starts another. */
+void txg_syncs_forget(struct txg_syncs *all, struct txg_sync *s);
 void txg_syncs_drop(struct txg_syncs *all, const struct txg_host *host); /* the host has ended */
 void txg_syncs_release(struct txg_syncs *all);
 

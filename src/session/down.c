@@ -2,6 +2,8 @@
 
 #include "src/session/core.h"
 
+#include <stdlib.h>
+
 /* What ran when its gateway died: blamed on the worker, or on the host that was lost. True: it is
  * tried again. */
 static bool blame(struct txg_session *s, struct txg_node *node, const struct txg_node_event *event)
@@ -46,6 +48,15 @@ static void give_back_held(struct txg_session *s, struct txg_node *node)
         for (size_t i = node->held.head; i < node->held.tail; i++)
             txg_deal_put_back(&s->deal, txg_session_number(s, node, node->held.items[i]));
     txg_held_clear(&node->held);
+}
+
+/* A run may have thousands of dead gateways. */
+static void forget(struct txg_node *node)
+{
+    txg_tests_free(node->incoming);
+    node->incoming = NULL;
+    free(node->held.items);
+    node->held = (struct txg_held){0};
 }
 
 /* Is there anything that a new gateway in this one's place could do? */
@@ -148,6 +159,7 @@ void txg_session_down(struct txg_session *s, struct txg_node *node,
     bool again = node->running && blame(s, node, event);
     held = again || txg_held_count(&node->held) > 0;
     give_back_held(s, node);
+    forget(node);
     if (expected || asked_for) {
         txg_session_maybe_begin(s);
         return;

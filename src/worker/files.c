@@ -379,21 +379,22 @@ static int take_blob(struct keeper *k, const struct txg_msg_blob *blob)
     return 0;
 }
 
-static void say_pong(struct keeper *k)
+static void say_pong(struct keeper *k, uint32_t channel)
 {
     struct txg_msg pong = {.type = TXG_MSG_PONG};
     pong.beat.n = k->ping;
-    txg_mux_send(&k->link.mux, 0, &pong);
+    txg_mux_send(&k->link.mux, channel, &pong);
     k->shown = txg_now();
 }
 
 /* A ping may stand behind thousands of small files, and each of them is some calls of a busy file
- * system: who works says so unasked. */
+ * system: who works says so unasked, to the controller too, which has long sent all it has. */
 static int show_life(struct keeper *k)
 {
     if (txg_now() - k->shown < k->sign_every)
         return 0;
-    say_pong(k);
+    say_pong(k, 0);
+    say_pong(k, k->channel);
     return txg_link_flush(&k->link);
 }
 
@@ -407,7 +408,7 @@ static int take_frame(struct keeper *k, const struct txg_frame *frame)
     } else if (frame->channel == 0 && msg.type == TXG_MSG_PING) {
         k->ping = msg.ping.n;
         k->sign_every = msg.ping.heartbeat / 2;
-        say_pong(k);
+        say_pong(k, 0);
     } else if (msg.type == TXG_MSG_HAVE && k->root < 0) {
         rc = take_have(k, &msg.have);
     } else if (msg.type == TXG_MSG_BLOB) {
@@ -436,7 +437,7 @@ static int serve_pings(struct keeper *k)
 {
     if (read_link(k) != 0 || txg_link_flush(&k->link) != 0)
         return -1;
-    return 0;
+    return show_life(k);
 }
 
 static void say_goodbye(struct keeper *k)

@@ -229,3 +229,30 @@ esac
     assert [(e["gateway"], e["host"], e["words"]) for e in told] == \
         [("gw3", False, "bad memory / bad memory")], told
     assert result.code == 6 and "its last words: bad memory" in result.out, result
+
+
+def test_a_host_without_a_gateway_goes(txgate, script, tmp_path):
+    """A worker that is started again on exec= has a host of its own; the one before is of no use."""
+    names = [script("t%d" % i, "sleep 4\n") for i in range(2)]
+    child = txgate.start("run", "--tx", "exec=env", *names)
+
+    def far():
+        return {p for p in txgate.processes() if processes.name(p).startswith("worker-")}
+
+    def agents():
+        found = far()
+        return {p for p in found if processes.parent(p) not in found}
+    end = time.monotonic() + 10
+    while not any(line.endswith("t0") for line in txgate.processes().values()) and \
+            time.monotonic() < end:
+        time.sleep(0.02)
+    [first] = agents()
+    os.kill(max(p for p in far() if processes.parent(p) == first), signal.SIGKILL)
+    while len(agents()) < 2 and time.monotonic() < end:
+        time.sleep(0.02)
+    assert len(agents()) == 2
+    while first in agents() and child.poll() is None:
+        time.sleep(0.02)
+    assert child.poll() is None, "the first agent stayed for the whole run"
+    out, _ = child.communicate(timeout=20)
+    assert b"1 crashed, 1 passed" in out, out.decode()

@@ -5,12 +5,14 @@ import hashlib
 import os
 import select
 import shutil
+import signal
 import stat
 import subprocess
 import time
 
 import pytest
 
+import processes
 import wire
 from conftest import BUILDDIR
 
@@ -201,6 +203,7 @@ class Keeper:
     CHANNEL = 2147483647
 
     def __init__(self, folder):
+        self.signs = 0
         self.process = subprocess.Popen([BUILDDIR / "txgate-worker", "--token", "t"], cwd=folder,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
         assert self.take(6, time.monotonic() + 10) == b"TXG t\n"
@@ -212,12 +215,15 @@ class Keeper:
         self.process.stdin.flush()
 
     def hear(self, seconds=10):
-        """The payload of the next frame on the keeper's channel."""
+        """The payload of the next frame on the keeper's channel that is no sign of life."""
         end = time.monotonic() + seconds
         while True:
             length, channel = wire.HEADER.unpack(self.take(8, end))
             payload = self.take(length, end)
-            if channel == self.CHANNEL:
+            alive = wire.message("pong", n=1)[:6]
+            if channel == self.CHANNEL and payload[:6] == alive:
+                self.signs += 1
+            elif channel == self.CHANNEL:
                 return payload
 
     def take(self, count, end):
@@ -358,3 +364,49 @@ def test_a_run_beside_another(txgate, over, cache, tmp_path, script):
     assert b"2 passed" in out, out
     assert "1 passed" in over("other").out
     assert tree(root(cache)) == ["other"]
+
+
+@pytest.fixture
+def keeping(txgate, cache, tmp_path, script):
+    """A run on a host whose keeper of files has 2,000 to write: (child, the keeper's pid), once it
+    works."""
+    (tmp_path / "t").mkdir()
+    script("program", "exit 0")
+    for i in range(2000):
+        (tmp_path / "t" / ("t%04d" % i)).symlink_to(tmp_path / "program")
+    child = txgate.start("run", "--tx", "exec=env", "--connect-timeout", "2", "-k", "t0000",
+                         "--jsonl", "events", "t",
+                         env={"TXGATE_DIR": str(cache), "HOME": str(cache)})
+    end, keeper = time.monotonic() + 20, None
+    while not keeper and child.poll() is None and time.monotonic() < end:
+        far = [p for p in processes.marked(txgate.mark) if processes.name(p).startswith("worker-")]
+        if any(cache.glob("txgate-*/files-*/t/t0*")):
+            keeper = next((p for p in far if processes.parent(p) in far), None)
+    yield child, keeper
+    child.kill()
+    child.communicate(timeout=10)
+
+
+def test_a_slow_keeper_is_waited_for(keeping, outcomes, tmp_path, cache):
+    """All was sent long ago, and the disk there is slow: it works for longer than the patience."""
+    child, keeper = keeping
+    begun, written = time.monotonic(), []
+    while time.monotonic() - begun < 6 and child.poll() is None:
+        os.kill(keeper, signal.SIGSTOP)
+        written.append(len(list(cache.glob("txgate-*/files-*/t/t*"))))
+        time.sleep(0.2)
+        os.kill(keeper, signal.SIGCONT)
+        time.sleep(0.0005)
+    out, _ = child.communicate(timeout=20)
+    assert written[len(written) * 4 // 5] < 2000, written  # it was slow
+    assert child.returncode == 0, out.decode()
+    assert [f.outcome for f in outcomes(tmp_path / "events")["t/t0000"]] == ["passed"]
+
+
+def test_a_keeper_that_is_killed_is_started_again(keeping, outcomes, tmp_path):
+    child, keeper = keeping
+    os.kill(keeper, signal.SIGKILL)
+    out, _ = child.communicate(timeout=20)
+    assert "the keeper of files was killed by signal 9 (Killed)" in out.decode(), out.decode()
+    assert [f.outcome for f in outcomes(tmp_path / "events")["t/t0000"]] == ["passed"], out.decode()
+    assert child.returncode == 6, out.decode()

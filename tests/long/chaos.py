@@ -1,13 +1,17 @@
-"""Thousands of short tests while every 200 ms a worker or an agent is killed, those that start or
-collect too: every test has one outcome, and no more crashed than were hit.
+"""Thousands of short tests while every 200 ms a worker, an agent or a keeper of files is killed, those
+that start or collect too: every test has one outcome, and whoever crashed or was lost ran on a
+process that was killed.
 
-TXG_TESTS (5,000 of 2 ms), TXG_SEED. The gateways are on four hosts as txgate sees it, so that the
-death of an agent takes two of eight. The same run without kills tells how much it costs.
+TXG_TESTS (20,000 of 2 ms), TXG_SEED. They are cases of one program, so that a gateway that is started
+again is there soon. The gateways are on four hosts as txgate sees it: the death of an agent takes two
+of eight. The same run without kills tells how much it costs.
 """
 
 import json
 import os
 import random
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,119 +19,191 @@ import tempfile
 import time
 import uuid
 
-sys.path.insert(0, os.path.join(os.environ["TXG_SRCDIR"], "tests/lib"))
+SRCDIR, BUILDDIR = os.environ["TXG_SRCDIR"], os.environ["TXG_BUILDDIR"]
+sys.path.insert(0, os.path.join(SRCDIR, "tests/lib"))
 
 import events  # noqa: E402
 import processes  # noqa: E402
 
-TXGATE = os.path.join(os.environ["TXG_BUILDDIR"], "txgate")
+TXGATE = os.path.join(BUILDDIR, "txgate")
 HOSTS = 4
 EVERY = 0.2
 LIMIT = 600
+LOST_WITHIN = 3 * 10**6  # microseconds from the death of an agent until the tests are lost
+FILES = 16  # more than without kills: a host that ends and the one that is started in its place
+MEMORY = 4096  # KiB more than without kills, and 4 for each gateway that was started
+
+PROGRAM = """
+#include <stdio.h>
+#include <time.h>
+#include <txgate/harness.h>
+
+static void takes_2_ms(struct txg_case *c)
+{
+    (void)c;
+    nanosleep(&(struct timespec){0, 2000000}, NULL);
+}
+
+int main(int argc, char **argv)
+{
+    static char names[TESTS][16];
+    for (int i = 0; i < TESTS; i++) {
+        snprintf(names[i], sizeof names[i], "t%d", i);
+        txg_add(names[i], takes_2_ms);
+    }
+    return txg_main(argc, argv);
+}
+"""
 
 
-def start(folder, mark, stream):
+def build(folder, tests):
+    with open(os.path.join(folder, "program.c"), "w") as f:
+        f.write(PROGRAM)
+    subprocess.run([*(os.environ.get("CC") or "cc").split(), "-DTESTS=%d" % tests,
+                    "-I%s/src/harness" % SRCDIR, "-o", "program", "program.c",
+                    *[os.path.join(SRCDIR, "src/harness", name)
+                      for name in ("harness.c", "input.c", "lines.c")]],
+                   cwd=folder, check=True, timeout=300)
+
+
+def start(folder, mark, stream, out):
     tx = [word for i in range(HOSTS) for word in ("--tx", "2*exec=env H%d=1" % i)]
     return subprocess.Popen(
         [TXGATE, "run", "-q", "--tb=no", *tx, "--max-worker-restart", "100000",
-         "--require-gateways", "any", "--dist", "load", "--jsonl", stream, "t"],
+         "--require-gateways", "any", "--dist", "load", "--jsonl", stream, "program"],
         cwd=folder, env=dict(os.environ, TXGATE_DIR=os.path.join(folder, "cache"),
                              **{processes.MARK: mark}),
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        universal_newlines=True)
+        stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
 
 
 class Use:
-    """Open files, memory and threads of the controller, over time."""
+    """Open files and memory of the controller, and processes of the run, over time."""
 
     def __init__(self, pid):
         self.pid, self.seen = pid, []
 
-    def look(self):
+    def look(self, alive):
         try:
             with open("/proc/%d/statm" % self.pid) as f:
                 pages = int(f.read().split()[1])
-            self.seen.append((len(os.listdir("/proc/%d/fd" % self.pid)), pages * 4))
+            self.seen.append((len(os.listdir("/proc/%d/fd" % self.pid)), pages * 4, alive))
         except (OSError, IndexError):
             pass
 
-    def growth(self):
-        """Between the second fifth and the last one: (files, KiB), the largest of each."""
-        part = max(1, len(self.seen) // 5)
-        early, late = self.seen[part:2 * part] or self.seen, self.seen[-part:]
-        return tuple(max(x[i] for x in late) - max(x[i] for x in early) for i in (0, 1))
+    def late(self):
+        """The largest of each in the second half of the run."""
+        return [max(values) for values in zip(*self.seen[len(self.seen) // 2:])]
 
 
-def play(folder, rng):
-    """One run; with rng, under kills. Returns (seconds, kills, use, output, code, events)."""
-    mark, stream = uuid.uuid4().hex, os.path.join(folder, "events")
-    begun = time.monotonic()
-    child, kills = start(folder, mark, stream), 0
-    use = Use(child.pid)
-    while child.poll() is None and time.monotonic() - begun < LIMIT:
-        time.sleep(EVERY)
-        use.look()
-        victims = [p for p in processes.marked(mark)
-                   if p != child.pid and processes.name(p).startswith("worker-")]
-        if rng and victims:
-            try:
-                os.kill(rng.choice(victims), signal.SIGKILL)
-                kills += 1
-            except ProcessLookupError:
-                pass
-    if child.poll() is None:
-        child.kill()
-    out = child.communicate(timeout=30)[0]
-    left = processes.wait_for_none(mark, 5)
-    processes.kill(left)
-    with open(stream) as f:
-        lines = f.read().splitlines()
-    return time.monotonic() - begun, kills, use, out + (" left: %s" % left if left else ""), \
-        child.returncode, lines, not left
+class Kills:
+    def __init__(self):
+        self.count, self.workers, self.agents = 0, set(), []
+
+    def kill(self, pid, now):
+        environ = processes.read(pid, "environ")
+        host = re.search(rb"\bH(\d)=1", environ)
+        is_agent = b"worker-" not in processes.read(processes.parent(pid), "comm")
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+        self.count += 1
+        if is_agent and host:
+            self.agents.append((int(host.group(1)), now))
+        else:
+            self.workers.add(pid)
+
+
+class Run:
+    """One run; with rng, under kills."""
+
+    def __init__(self, folder, rng):
+        mark, stream = uuid.uuid4().hex, os.path.join(folder, "events")
+        for name in ("cache", ".txgate"):  # what an earlier run knows takes memory, too
+            shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
+        os.mkdir(os.path.join(folder, "cache"))
+        begun = time.monotonic()
+        with open(os.path.join(folder, "out"), "w") as out:
+            child, self.kills = start(folder, mark, stream, out), Kills()
+        self.use, due = Use(child.pid), begun + EVERY
+        while child.poll() is None and time.monotonic() - begun < LIMIT:
+            time.sleep(max(0, due - time.monotonic()))
+            due += EVERY
+            alive = processes.marked(mark)
+            self.use.look(len(alive))
+            victims = [p for p in alive if processes.name(p).startswith("worker-")]
+            if rng and victims:
+                self.kills.kill(rng.choice(victims), int((time.monotonic() - begun) * 1e6))
+        if child.poll() is None:
+            child.kill()
+        child.wait(timeout=30)
+        self.seconds = time.monotonic() - begun
+        self.left = processes.wait_for_none(mark, 5)
+        processes.kill(self.left)
+        self.code = child.returncode
+        with open(os.path.join(folder, "out")) as f:
+            self.out = f.read()
+        with open(stream) as f:
+            self.lines = f.read().splitlines()
+        self.events = [json.loads(line) for line in self.lines]
+
+    def of(self, kind):
+        return [e for e in self.events if e["event"] == kind]
+
+
+def not_hit(run):
+    """Those that crashed or were lost, and nothing was killed that ran them."""
+    pids = {e["gateway"]: e["pid"] for e in run.of("gateway_ready")}
+    hosts = {e["gateway"]: int(re.search(r"H(\d)=1", e["spec"]).group(1))
+             for e in run.of("gateway_start")}
+    for e in run.of("test_finish"):
+        gateway = e.get("gateway")
+        if e["outcome"] == "crashed" and pids.get(gateway) not in run.kills.workers:
+            yield "%s crashed on %s, which nobody killed" % (e["nodeid"], gateway)
+        if e["outcome"] == "lost" and not any(
+                host == hosts[gateway] and at < e["t"] + 10**6 and e["t"] < at + LOST_WITHIN
+                for host, at in run.kills.agents):
+            yield "%s is lost on %s, whose agent nobody killed" % (e["nodeid"], gateway)
 
 
 def judge(tests, calm, wild):
-    seconds, kills, use, out, code, lines, clean = wild
-    wrong = events.check(lines)[:10]
-    ends = [e for e in map(json.loads, lines) if e["event"] == "test_finish"]
+    wrong = events.check(wild.lines)[:10] + list(not_hit(wild))[:10]
+    ends, kills = wild.of("test_finish"), wild.kills.count
     hit = [e for e in ends if e["outcome"] != "passed"]
-    down = sum(e["event"] == "gateway_down" for e in map(json.loads, lines))
-    files, memory = use.growth()
-    print("%d tests, %d kills, %d gateways down, %d tests hit; %.1f s, %.1f s without kills; the "
-          "controller grew by %d files and %d KiB" % (len(ends), kills, down, len(hit), seconds,
-                                                      calm[0], files, memory), flush=True)
+    crashed = sum(e["outcome"] == "crashed" for e in ends)
+    files, memory, alive = [late - before for late, before in zip(wild.use.late(), calm.use.late())]
+    print("%d tests, %d kills, %d of agents, %d gateways started; %d tests hit, %d crashed; %.1f s, "
+          "%.1f s without kills; the controller has %d files and %d KiB more than without kills, the "
+          "run %d processes" % (len(ends), kills, len(wild.kills.agents),
+                                len(wild.of("gateway_start")), len(hit), crashed, wild.seconds,
+                                calm.seconds, files, memory, alive), flush=True)
     if len({e["nodeid"] for e in ends}) != tests or len(ends) != tests:
         wrong.append("%d outcomes of %d tests" % (len(ends), tests))
     if {e["outcome"] for e in hit} - {"crashed", "lost"}:
         wrong.append("outcomes %s" % {e["outcome"] for e in hit})
-    if kills < seconds / EVERY / 4:
-        wrong.append("only %d kills in %.1f s" % (kills, seconds))
-    if len(hit) > 2 * kills:
+    if kills < wild.seconds / EVERY * 0.75:
+        wrong.append("only %d kills in %.1f s" % (kills, wild.seconds))
+    if crashed > len(wild.kills.workers) or len(hit) > kills:
         wrong.append("%d tests were hit by %d kills" % (len(hit), kills))
-    if not clean or code not in (0, 1, 6):
-        wrong.append("exit code %d, %s" % (code, out[-2000:]))
-    if files > 24 or memory > 16 * 1024:
-        wrong.append("the controller grows")
-    if calm[4] != 0 or events.check(calm[5]):
-        wrong.append("the calm run fails: %s" % calm[3][-2000:])
+    if wild.seconds > 2 * calm.seconds:
+        wrong.append("that is %.1f times as long" % (wild.seconds / calm.seconds))
+    if wild.left or wild.code not in (0, 1, 6):
+        wrong.append("exit code %d, left: %s, %s" % (wild.code, wild.left, wild.out[-2000:]))
+    if files > FILES or memory > MEMORY + 4 * len(wild.of("gateway_start")) or alive > 2 * HOSTS:
+        wrong.append("the controller grows, or processes stay")
+    if calm.code != 0 or events.check(calm.lines):
+        wrong.append("the calm run fails: %s" % calm.out[-2000:])
     return wrong
 
 
 def main():
-    tests = int(os.environ.get("TXG_TESTS", "5000"))
+    tests = int(os.environ.get("TXG_TESTS", "20000"))
     seed = int(os.environ.get("TXG_SEED") or random.SystemRandom().randrange(1 << 31))
     print("TXG_SEED=%d repeats the choice of victims" % seed)
     with tempfile.TemporaryDirectory(prefix="txgate-chaos-") as folder:
-        os.mkdir(os.path.join(folder, "t"))
-        os.mkdir(os.path.join(folder, "cache"))
-        program = os.path.join(folder, "program")
-        with open(program, "w") as f:
-            f.write("#!/bin/sh\nsleep 0.002\n")
-        os.chmod(program, 0o755)
-        for i in range(tests):
-            os.symlink(program, os.path.join(folder, "t", "t%05d" % i))
-        calm = play(folder, None)
-        wrong = judge(tests, calm, play(folder, random.Random(seed)))
+        build(folder, tests)
+        calm = Run(folder, None)
+        wrong = judge(tests, calm, Run(folder, random.Random(seed)))
     for text in wrong:
         print(text)
     print("%d passed, %d failed" % (not wrong, bool(wrong)))
