@@ -1,7 +1,7 @@
 """How fast txgate is, beside what it could be: `make bench`.
 
-bench.py [SECTION...]: spawn, growth, first, output, devices, cases, million, python, ssh. Rows of one
-section alternate (A B A B ...) so that a slow moment of the machine hits all of them; shown are medians,
+bench.py [SECTION...]: spawn, growth, first, output, devices, cases, million, gtest, python, ssh.
+Rows of one section alternate (A B A B ...) so that a slow moment of the machine hits all of them; shown are medians,
 CPU seconds of all processes (user and system) beside wall seconds, and the ratio to the section's floor,
 which is the median of the ratios within each round. Everything is also left in bench.json.
 """
@@ -12,7 +12,7 @@ import platform
 import sys
 import tempfile
 
-from cases import cases, million
+from cases import cases, gtest, million
 from local import devices, first, growth, output, spawn
 from measure import BUILDDIR, ROUNDS, TXGATE, results
 from over_ssh import ssh
@@ -20,8 +20,8 @@ from python_tests import python
 
 
 def main(sections):
-    known = {f.__name__: f for f in (spawn, growth, first, output, devices, cases, million, python,
-                                    ssh)}
+    known = {f.__name__: f for f in (spawn, growth, first, output, devices, cases, million, gtest,
+                                    python, ssh)}
     unknown = [s for s in sections if s not in known]
     if unknown:
         sys.exit("no section %s; there are %s" % (", ".join(unknown), ", ".join(known)))

@@ -1,8 +1,11 @@
-"""Cases of a program that stays, by the ten thousand, beside pytest-xdist."""
+"""Cases of a program that stays, by the ten thousand, beside pytest-xdist; GoogleTest's."""
 
 import os
+import shutil
+import subprocess
 
-from measure import PROGRAMS, TXGATE, goal, peak_memory, released, rounds, run, txgate
+from measure import (PROGRAMS, ROUNDS, SRCDIR, TXGATE, goal, peak_memory, released, rounds, run,
+                     txgate)
 
 
 def on_the_wire(path, count):
@@ -65,3 +68,31 @@ def million(where):
     out = rounds("1,000,000 ids on 2 gateways", {row: txgate(
         "--tx", "2*popen", "--dist", "load", program, env={"TXG_BENCH_CASES": "1000000"})}, 3)
     goal("seconds for 1,000,000 ids", out[row]["wall"], 2)
+
+
+def gtest(where):
+    """2,000 cases of GoogleTest that do nothing: the program alone, in batches by txgate, and a process
+    for each by gtest-parallel, which is in no package of Debian's or PyPI's."""
+    program = os.path.join(where, "trivial_test")
+    if not shutil.which("g++"):
+        print("\ngtest: no g++ here (Debian: g++, libgtest-dev)")
+        return
+    built = subprocess.run(["g++", "-O2", "-o", program, os.path.join(SRCDIR, "tests/bench/trivial.cc"),
+                            "-lgtest", "-pthread"], capture_output=True, text=True, timeout=300)
+    if built.returncode != 0:
+        print("\ngtest: trivial.cc can't be built (Debian: libgtest-dev): %s" % built.stderr[-400:])
+        return
+    rows = {
+        "the program alone": lambda: run([program], cwd=where),
+        "txgate run": txgate(program, cwd=where),
+        "txgate run --tx 2*popen": txgate("--tx", "2*popen", program, cwd=where),
+    }
+    peer = shutil.which("gtest-parallel")
+    if peer:
+        rows["gtest-parallel --workers=2"] = lambda: run([peer, "--workers=2", program], cwd=where)
+    else:
+        print("\nno gtest-parallel in PATH to compare with")
+    for measure in rows.values():
+        measure()  # txgate keeps times of earlier runs
+    out = rounds("2,000 trivial cases of GoogleTest", rows, 2 * ROUNDS)
+    goal("2,000 GoogleTest cases over the program alone", out["txgate run"]["ratio"], 3)
