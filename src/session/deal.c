@@ -288,9 +288,10 @@ struct key { /* what the queue is sorted by */
     size_t place, number;
 };
 
-/* What is shorter than this part of the run is not worth an order of its own: left as it was
- * listed, cases of a program go into one process. */
+/* What is shorter than this part of the run, or than what frameworks tell apart, is not worth an
+ * order of its own: left as it was listed, cases of a program go into one process. */
 #define SMALL 200
+#define SHORT 1000 /* microseconds */
 
 static int by_length(const void *a, const void *b)
 {
@@ -325,7 +326,7 @@ void txg_deal_sort_longest(struct txg_deal *d)
             (struct key){txg_deal_comes_first(d, p->items[p->head + i]),
                          txg_deal_longest(d, p->items[p->head + i]), i, p->items[p->head + i]};
     for (size_t i = 0; i < n; i++)
-        if (keys[i].us >= 0 && keys[i].us < small)
+        if (keys[i].us >= 0 && (keys[i].us < small || keys[i].us <= SHORT))
             keys[i].us = 0;
     if (n)
         qsort(keys, n, sizeof *keys, by_length);

@@ -15,6 +15,7 @@
 #define GUESS INT64_C(1000)    /* of a test where nothing is known, until one has ended */
 #define SHARE 8                /* of what is left, per gateway, is dealt ahead */
 #define IDLE  50               /* a round trip of this part of a test is not worth a second one */
+#define WHOLE INT64_C(10000)   /* not divided: what starting a process again may take */
 
 static bool is_up(const struct txg_node *node)
 {
@@ -90,7 +91,9 @@ static int64_t wanted(const struct txg_deal *d, const struct txg_node *node)
 {
     int64_t least = 2 * node->round_trip + SLACK;
     int64_t share = d->left / (int64_t)(SHARE * txg_deal_live(d));
+    int64_t whole = d->even < WHOLE ? d->even : WHOLE;
     share = share < BATCH ? share : BATCH;
+    share = share > whole ? share : whole;
     return least > share ? least : share;
 }
 
@@ -115,10 +118,8 @@ static size_t count_for(const struct txg_deal *d, struct txg_node *node)
 
 static bool feed(struct txg_deal *d, struct txg_node *node)
 {
-    size_t n = is_up(node) ? count_for(d, node) : 0;
-    if (n == 0)
-        return false;
-    n = txg_deal_send(d, node, n);
+    size_t n = is_up(node) && txg_pending_count(&d->pending) > 0 ? count_for(d, node) : 0;
+    n = n ? txg_deal_send(d, node, n) : 0;
     for (size_t i = node->held.tail - n; i < node->held.tail; i++)
         d->left -= somewhere(d, txg_deal_number(d, node, node->held.items[i]));
     return n > 0;
@@ -172,7 +173,7 @@ static bool steal(struct txg_deal *d)
         if (!is_up(node) || txg_held_count(&node->held) < 2)
             continue;
         int64_t busy = left_of_running(d, node) + ahead_of(d, node);
-        if (busy <= most || busy <= node->round_trip)
+        if (busy <= most || busy <= node->round_trip || busy <= WHOLE)
             continue;
         free(choose(d, node, &n));
         if (n == 0)
@@ -192,7 +193,9 @@ static bool steal(struct txg_deal *d)
 static void check(struct txg_deal *d)
 {
     bool dry = false;
+    size_t live = txg_deal_live(d);
     count_left(d);
+    d->even = live ? d->left / (int64_t)live : 0;
     for (size_t i = 0; i < d->n_nodes; i++) /* what was given back is not for who gave it */
         if (is_dry(d->nodes[i]))
             dry = !feed(d, d->nodes[i]) || dry;

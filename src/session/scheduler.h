@@ -54,6 +54,7 @@ struct txg_deal {
     struct txg_expect expect; /* duration.c; made by txg_deal_sort_longest */
     int64_t mean;             /* duration.c: of the tests that have ended; 0: none */
     int64_t left;             /* duration.c: about what is pending, microseconds */
+    int64_t even;             /* duration.c: of that, when it was shared out last, per gateway */
     struct txg_node *victim;  /* steal.c, duration.c: who was asked and has not answered, or NULL */
     struct txg_node **nodes;  /* every node ever, borrowed */
     size_t n_nodes;

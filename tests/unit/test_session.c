@@ -717,6 +717,32 @@ static void the_longest_are_dealt_first(void)
     drive_release(&d);
 }
 
+/* A process for each handful of them would take longer than they do. */
+static void short_tests_stay_together(void)
+{
+    static const char names[] = "abcdefghijkl";
+    struct txg_session_time times[12];
+    struct drive d;
+    struct txg_session_config config = drive_config(TXG_DIST_DURATION, 2);
+    for (size_t i = 0; i < 12; i++)
+        times[i] = (struct txg_session_time){{names + i, 1}, "", "", i % 2 ? 900 : 400};
+    config.times = times;
+    config.n_times = 12;
+    drive_begin(&d, &config);
+    drive_collect(&d, 0, names);
+    drive_collect(&d, 1, names);
+    expect(&d, "gw0 sendcollection; collected gw0 12; collected gw1 12; "
+               "scheduling DurationScheduling 12; gw0 runtests 0+6; gw1 runtests 6+6");
+    d.now += 100;
+    for (int64_t i = 6; i < 12; i++) {
+        drive_pass(&d, 1, i);
+        d.now += 100;
+    }
+    expect(&d, "start gw1 g; gw1 g passed; start gw1 h; gw1 h passed; start gw1 i; gw1 i passed; "
+               "start gw1 j; gw1 j passed; start gw1 k; gw1 k passed; start gw1 l; gw1 l passed");
+    drive_release(&d);
+}
+
 static void what_has_failed_comes_first_or_alone(void)
 {
     static const struct txg_span failed[] = {{"gone", 4}, {"c", 1}, {"a", 1}};
@@ -1021,6 +1047,7 @@ int main(int argc, char **argv)
         {"maxfail takes back what waits", maxfail_takes_back_what_waits},
         {"interrupted once and twice", interrupted_once_and_twice},
         {"the longest are dealt first", the_longest_are_dealt_first},
+        {"short tests stay together", short_tests_stay_together},
         {"what has failed comes first or alone", what_has_failed_comes_first_or_alone},
         {"a resource is had by one", a_resource_is_had_by_one},
         {"a serial test is alone", a_serial_test_is_alone},
