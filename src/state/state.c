@@ -13,8 +13,6 @@
 #define HEADER "txgate-state 1"
 #define FIELDS 6 /* of a record at most: kind, stamp, microseconds, arch, label, nodeid */
 
-#define PIECE 65536
-
 struct txg_state {
     char *dir;
     struct txg_records table;
@@ -23,22 +21,21 @@ struct txg_state {
     struct txg_span *failed;
 };
 
+static bool is_odd(char c)
+{
+    return c == '\\' || c == '\t' || c == '\n';
+}
+
 static void escape(struct txg_buf *out, const char *data, size_t len)
 {
-    for (size_t i = 0; i < len; i++)
-        switch (data[i]) {
-        case '\\':
-            txg_buf_puts(out, "\\\\");
-            break;
-        case '\t':
-            txg_buf_puts(out, "\\t");
-            break;
-        case '\n':
-            txg_buf_puts(out, "\\n");
-            break;
-        default:
-            txg_buf_putc(out, data[i]);
-        }
+    for (size_t i = 0; i < len; i++) {
+        size_t from = i;
+        while (i < len && !is_odd(data[i]))
+            i++;
+        txg_buf_append(out, data + from, i - from);
+        if (i < len)
+            txg_buf_puts(out, data[i] == '\t' ? "\\t" : data[i] == '\n' ? "\\n" : "\\\\");
+    }
 }
 
 /* Into a buffer that is emptied. */
@@ -46,8 +43,14 @@ static const char *unescape(struct txg_span field, struct txg_buf *out)
 {
     txg_buf_clear(out);
     for (size_t i = 0; i < field.len; i++) {
+        const char *odd = memchr(field.data + i, '\\', field.len - i);
+        size_t from = i;
+        i = odd ? (size_t)(odd - field.data) : field.len;
+        txg_buf_append(out, field.data + from, i - from);
+        if (i == field.len)
+            break;
         char c = field.data[i];
-        if (c == '\\' && i + 1 < field.len) {
+        if (i + 1 < field.len) {
             c = field.data[++i];
             c = c == 't' ? '\t' : c == 'n' ? '\n' : c;
         }
@@ -58,8 +61,25 @@ static const char *unescape(struct txg_span field, struct txg_buf *out)
 
 static bool read_number(struct txg_span field, int64_t *out)
 {
-    TXG_AUTOFREE char *text = txg_xstrndup(field.data, field.len);
-    return field.len < 24 && txg_parse_int(text, 0, INT64_MAX, out);
+    int64_t n = 0;
+    for (size_t i = 0; i < field.len; i++) {
+        int digit = field.data[i] - '0';
+        if (digit < 0 || digit > 9 || n > (INT64_MAX - digit) / 10)
+            return false;
+        n = 10 * n + digit;
+    }
+    *out = n;
+    return field.len > 0;
+}
+
+/* That is not negative. */
+static void put_number(struct txg_buf *out, int64_t n)
+{
+    char digits[24], *at = digits + sizeof digits;
+    do
+        *--at = (char)('0' + n % 10);
+    while (n /= 10);
+    txg_buf_append(out, at, (size_t)(digits + sizeof digits - at));
 }
 
 /* kind stamp us arch label nodeid, or kind stamp nodeid */
@@ -200,7 +220,7 @@ void txg_state_took(struct txg_state *s, struct txg_span nodeid, const char *arc
 {
     tell(s, nodeid,
          &(struct txg_record){.kind = TXG_RECORD_TIME,
-                              .us = us,
+                              .us = us > 0 ? us : 0,
                               .arch = txg_records_word(&s->table, arch ? arch : ""),
                               .label = txg_records_word(&s->table, label ? label : "")});
 }
@@ -216,10 +236,31 @@ void txg_state_ended(struct txg_state *s, struct txg_span nodeid, bool failed)
         tell(s, nodeid, &r);
 }
 
+/* Of equals those that failed are not left out. */
 static int newest_first(const void *a, const void *b)
 {
     const struct txg_record *x = a, *y = b;
-    return x->stamp > y->stamp ? -1 : x->stamp < y->stamp;
+    if (x->stamp != y->stamp)
+        return x->stamp > y->stamp ? -1 : 1;
+    return (y->kind == TXG_RECORD_FAILED) - (x->kind == TXG_RECORD_FAILED);
+}
+
+static void write_record(const struct txg_record *r, struct txg_buf *out)
+{
+    txg_buf_putc(out, (char)r->kind);
+    txg_buf_putc(out, '\t');
+    put_number(out, r->stamp);
+    txg_buf_putc(out, '\t');
+    if (r->kind == TXG_RECORD_TIME) {
+        put_number(out, r->us);
+        txg_buf_putc(out, '\t');
+        escape(out, r->arch, strlen(r->arch));
+        txg_buf_putc(out, '\t');
+        escape(out, r->label, strlen(r->label));
+        txg_buf_putc(out, '\t');
+    }
+    escape(out, r->nodeid, r->len);
+    txg_buf_putc(out, '\n');
 }
 
 static void write_table(struct txg_records *t, struct txg_buf *out)
@@ -233,16 +274,7 @@ static void write_table(struct txg_records *t, struct txg_buf *out)
         if (r->kind == TXG_RECORD_ENDED)
             continue;
         size_t before = txg_buf_len(out);
-        txg_buf_printf(out, "%c\t%lld\t", (char)r->kind, (long long)r->stamp);
-        if (r->kind == TXG_RECORD_TIME) {
-            txg_buf_printf(out, "%lld\t", (long long)r->us);
-            escape(out, r->arch, strlen(r->arch));
-            txg_buf_putc(out, '\t');
-            escape(out, r->label, strlen(r->label));
-            txg_buf_putc(out, '\t');
-        }
-        escape(out, r->nodeid, r->len);
-        txg_buf_putc(out, '\n');
+        write_record(r, out);
         if (txg_buf_len(out) > TXG_STATE_BYTES || txg_buf_len(out) - before > TXG_STATE_LINE) {
             out->tail -= txg_buf_len(out) - before;
             continue;

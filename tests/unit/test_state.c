@@ -128,6 +128,28 @@ static void a_test_fails_until_it_does_not(void)
     remove_dir();
 }
 
+static void what_took_its_time_failed_or_not(void)
+{
+    make_dir();
+    struct txg_state *s = load();
+    txg_state_took(s, TXG_SPAN("a"), "x", "", 1);
+    txg_state_ended(s, TXG_SPAN("a"), true);
+    txg_state_ended(s, TXG_SPAN("aa"), true);
+    save(s, 1);
+    s = load();
+    txg_state_took(s, TXG_SPAN("a"), "x", "", 2);
+    txg_state_ended(s, TXG_SPAN("a"), false);
+    txg_state_took(s, TXG_SPAN("b"), "x", "", 3);
+    txg_state_ended(s, TXG_SPAN("b"), false);
+    txg_state_took(s, TXG_SPAN("b"), "y", "", 4); /* on another gateway */
+    txg_state_ended(s, TXG_SPAN("b"), true);
+    save(s, 2);
+    s = load();
+    CU_ASSERT_STRING_EQUAL(all_of(s), "a x  2;b x  3;b y  4;failed aa;failed b;");
+    txg_state_free(s);
+    remove_dir();
+}
+
 static void two_runs_lose_nothing(void)
 {
     make_dir();
@@ -258,11 +280,14 @@ static void the_newest_are_kept(void)
         int n = snprintf(name, sizeof name, "n%d", i);
         txg_state_took(s, txg_span(name, (size_t)n), "", "", 1);
     }
+    txg_state_ended(s, txg_span(name, strlen(name)), true);
     CU_ASSERT_EQUAL(save(s, 2), 0);
     s = load();
     size_t n;
+    txg_state_failed(s, &n);
+    CU_ASSERT_EQUAL(n, 1);
     const struct txg_state_time *times = txg_state_times(s, &n);
-    CU_ASSERT_EQUAL(n, TXG_STATE_RECORDS);
+    CU_ASSERT_EQUAL(n, TXG_STATE_RECORDS - 1);
     for (size_t i = 0; i < n; i++)
         if (txg_span_is(times[i].nodeid, "old"))
             CU_FAIL("the oldest is still there");
@@ -275,6 +300,7 @@ int main(int argc, char **argv)
     static const struct txg_test tests[] = {
         {"what is told is there next time", what_is_told_is_there_next_time},
         {"a test fails until it does not", a_test_fails_until_it_does_not},
+        {"what took its time failed or not", what_took_its_time_failed_or_not},
         {"two runs lose nothing", two_runs_lose_nothing},
         {"what is damaged is ignored", what_is_damaged_is_ignored},
         {"every truncation", every_truncation},
