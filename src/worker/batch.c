@@ -161,6 +161,7 @@ static void end_line(struct txg_runner *r, bool newline)
 void txg_batch_feed(void *runner, const void *data, size_t len)
 {
     struct txg_runner *r = runner;
+    r->fed += len;
     const char *at = data, *stop = at + len, *newline;
     for (; (newline = memchr(at, '\n', (size_t)(stop - at))); at = newline + 1) {
         if (txg_buf_len(&r->line) == 0) {

@@ -10,7 +10,6 @@
 
 #define RETIRE_TIME INT64_C(5000000) /* for a harness to end when it has nothing more to do */
 #define QUIET_TIME  INT64_C(20000)   /* without a result: what is written is of what runs */
-#define NAP_TIME    INT64_C(1000)    /* at most between two looks at what a harness says */
 #define AHEAD_MAX   (48u << 10)      /* bytes of commands: they fit in a pipe */
 
 size_t txg_talk_fit(const struct txg_runner *r)
@@ -199,7 +198,7 @@ static void nap(struct txg_runner *r)
     if (!r->ahead || r->waited || r->at == r->n || r->paced != r->item->path || r->pace < 0)
         return;
     int64_t rest = (int64_t)(r->n - r->at) * r->pace;
-    r->nap_until = r->heard_at + (rest < NAP_TIME ? rest : NAP_TIME);
+    r->nap_until = r->heard_at + (rest < TXG_NAP_TIME ? rest : TXG_NAP_TIME);
 }
 
 int64_t txg_talk_hears_at(const struct txg_runner *r)

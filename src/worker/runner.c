@@ -9,6 +9,8 @@
 #include "src/worker/environ.h"
 #include "src/worker/sweep.h"
 
+#define NAP_BYTES 16384 /* read at once: more may follow at once */
+
 static const struct txg_suite *suite_of(const struct txg_runner *r)
 {
     return &r->collection->suites[r->item->suite];
@@ -170,6 +172,7 @@ void txg_runner_start(struct txg_runner *r)
     r->state = harness->begin ? harness->begin() : NULL;
     r->timed_out = false;
     r->kill_at = INT64_MAX;
+    r->nap_until = 0;
     struct txg_child_command command = {.path = r->item->path,
                                         .argv = argv.items,
                                         .cwd = *suite_of(r)->cwd ? suite_of(r)->cwd : NULL,
@@ -206,10 +209,21 @@ static void *fed(struct txg_runner *r)
     return r->item->harness->cases ? r : r->state;
 }
 
+/* Each line of a batch would wake us, and its program at that: short cases are read of many at a
+ * time. Its end wakes us by itself, and a pipe that fills is not kept waiting. */
+static void nap(struct txg_runner *r)
+{
+    if (r->item->harness->cases && !r->item->harness->persistent)
+        r->nap_until = r->fed < NAP_BYTES ? txg_now() + TXG_NAP_TIME : 0;
+}
+
 void txg_runner_read(struct txg_runner *r, int stream)
 {
-    if (r->child->fds[stream] >= 0)
-        txg_child_read(r->child, stream, feed_of(r), fed(r));
+    if (r->child->fds[stream] < 0)
+        return;
+    r->fed = 0;
+    txg_child_read(r->child, stream, feed_of(r), fed(r));
+    nap(r);
 }
 
 void txg_runner_look(struct txg_runner *r)

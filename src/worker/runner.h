@@ -16,6 +16,7 @@
 #define TXG_BATCH_TIME    INT64_C(1000000) /* that a batch is to take at most, microseconds */
 #define TXG_BATCH_MAX     1000u            /* cases in it */
 #define TXG_AHEAD_MAX     4000u            /* of a harness that takes many at once */
+#define TXG_NAP_TIME      INT64_C(1000)    /* at most between two looks at what many cases say */
 #define TXG_TALK_LINE_MAX (64u << 10)
 #define TXG_TALK_VARIABLE "TXGATE_HARNESS=3,4" /* TXG_CHILD_COMMANDS and _RESULTS */
 #define TXG_BATCH_FIRST   4u                   /* where nothing is known of a program yet */
@@ -48,6 +49,7 @@ struct txg_runner {
     bool over;   /* it has ended as the verdict says, unless what follows says otherwise */
     bool cut;    /* the rest is not to be run: its process is being killed */
     bool failed; /* some case of this process did */
+    size_t fed;  /* bytes, when it was read last */
 
     /* persistent.c: a harness that talks stays for the next batch of its program */
     const struct txg_buf *hello; /* what it is greeted with, borrowed */
@@ -55,7 +57,7 @@ struct txg_runner {
     bool ahead;                  /* it takes many runs at once */
     size_t sent;                 /* of the batch */
     int64_t heard_at;            /* when it said something last */
-    int64_t nap_until;           /* nothing it says is read before */
+    int64_t nap_until;           /* nothing it says is read before; also of a batch */
     bool behind;                 /* more results have come than the one that is being read */
     bool waited;                 /* one that was read last waits for `go` */
     const char *broken;          /* it broke the protocol: how */

@@ -255,6 +255,7 @@ static void wait_for_events(struct worker *w, struct pollfd fds[N_FDS])
         hears_at = txg_talk_hears_at(&w->runner);
     if (hears_at > now && hears_at < deadline)
         deadline = hears_at;
+    listens = listens && (hears_at <= now || w->child.results >= 0);
     fds[0] = (struct pollfd){.fd = w->link.in, .events = POLLIN};
     if (txg_link_has_unsent(&w->link))
         fds[0].events |= POLLOUT;

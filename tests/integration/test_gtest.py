@@ -146,6 +146,13 @@ def test_one_bad_case_of_a_thousand(txgate, outcomes, thousand, bad, outcome):
     assert sum(one.outcome == "passed" for one in found.values()) == 999, result
 
 
+def test_a_batch_is_read_many_lines_at_a_time(txgate, thousand):
+    result = txgate.run("-q", thousand, env={"IO": str(txgate.cwd / "io")})
+    assert result.code == 0, result
+    reads = int(re.search(r"syscr: (\d+)", (txgate.cwd / "io").read_text()).group(1))
+    assert reads < 500, reads  # of 2,000 lines, each of which GoogleTest writes by itself
+
+
 def test_a_crash_costs_little(txgate, thousand, sanitized):
     if sanitized:
         pytest.skip("a build with sanitizers has no times of its own")
