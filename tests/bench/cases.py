@@ -24,7 +24,7 @@ def on_the_wire(path, count):
 def cases(where):
     """Trivial cases of a program that stays, the whole command, beside trivial Python tests."""
     pytest = released("pytest")
-    program = os.path.join(PROGRAMS, "cases")
+    program = shutil.copy(os.path.join(PROGRAMS, "cases"), where)
     report = ["--junitxml=" + os.path.join(where, "r.xml")]
     stream = ["--jsonl=" + os.path.join(where, "r.jsonl")]
     io = os.path.join(where, "io")
@@ -36,15 +36,15 @@ def cases(where):
         env = {"TXG_BENCH_CASES": str(count)}
         ours = ["--tx", "2*popen", "--dist", "load", *report]
         out = rounds("%d trivial cases, 2 gateways, whole command" % count, {
-            "txgate, JUnit": txgate(*ours, program, env=env),
-            "txgate, JUnit and JSON lines": txgate(*ours, *stream, program, env=env),
+            "txgate, JUnit": txgate(*ours, program, cwd=where, env=env),
+            "txgate, JUnit and JSON lines": txgate(*ours, *stream, program, cwd=where, env=env),
         })
         if count == 50000:
             goal("MB of memory in any process at 50,000 cases", peak_memory(
-                [TXGATE, "run", "-q", *ours, program], env=env), 40)
+                [TXGATE, "run", "-q", *ours, program], cwd=where, env=env), 40)
         if os.path.exists(io):
             os.unlink(io)
-        txgate(*ours, program, env=dict(env, TXG_BENCH_IO=io))()
+        txgate(*ours, program, cwd=where, env=dict(env, TXG_BENCH_IO=io))()
         writes, size = on_the_wire(io, count)
         goal("write()s of workers and agent for each of %d" % count, writes, 0.05)
         goal("bytes on the wire for each of %d, its name included" % count, size, 50)
@@ -63,10 +63,11 @@ def cases(where):
 
 def million(where):
     """1,000,000 ids of two gateways: collected, agreed and run."""
-    program = os.path.join(PROGRAMS, "cases")
+    program = shutil.copy(os.path.join(PROGRAMS, "cases"), where)
     row = "txgate, 1,000,000 cases"
     out = rounds("1,000,000 ids on 2 gateways", {row: txgate(
-        "--tx", "2*popen", "--dist", "load", program, env={"TXG_BENCH_CASES": "1000000"})}, 3)
+        "--tx", "2*popen", "--dist", "load", program, cwd=where,
+        env={"TXG_BENCH_CASES": "1000000"})}, 3)
     goal("seconds for 1,000,000 ids", out[row]["wall"], 2)
 
 

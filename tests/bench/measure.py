@@ -118,9 +118,9 @@ def controller_cpu(command, **kwargs):
     return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
 
-def peak_memory(command, env=None):
+def peak_memory(command, cwd=None, env=None):
     """MB of the largest of the command's processes."""
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
+    child = subprocess.Popen(command, cwd=cwd, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
                              env=dict(os.environ, **env or {}))
     _, code, used = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(code)
