@@ -14,8 +14,7 @@ size_t txg_batch_size(const struct txg_runner *r, const struct txg_item *item)
     if (r->paced != item->path || r->pace < 0)
         return TXG_BATCH_FIRST;
     int64_t n = TXG_BATCH_TIME / (r->pace + 1);
-    int64_t most = item->harness->persistent ? TXG_AHEAD_MAX : TXG_BATCH_MAX;
-    return n < 1 ? 1 : n > most ? (size_t)most : (size_t)n;
+    return n < 1 ? 1 : n > TXG_BATCH_MAX ? TXG_BATCH_MAX : (size_t)n;
 }
 
 void txg_batch_begin(struct txg_runner *r, int64_t now)

@@ -14,8 +14,7 @@
 #include "src/worker/reporting.h"
 
 #define TXG_BATCH_TIME    INT64_C(1000000) /* that a batch is to take at most, microseconds */
-#define TXG_BATCH_MAX     1000u            /* cases in it */
-#define TXG_AHEAD_MAX     4000u            /* of a harness that takes many at once */
+#define TXG_BATCH_MAX     4000u            /* cases in it */
 #define TXG_NAP_TIME      INT64_C(1000)    /* at most between two looks at what many cases say */
 #define TXG_TALK_LINE_MAX (64u << 10)
 #define TXG_TALK_VARIABLE "TXGATE_HARNESS=3,4" /* TXG_CHILD_COMMANDS and _RESULTS */
