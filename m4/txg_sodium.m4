@@ -12,6 +12,8 @@ AC_DEFUN([TXG_CHECK_SODIUM], [
                 [have_sodium=yes; SODIUM_LIBS=-lsodium])])])
     AS_IF([test "x$enable_sockets$have_sodium" = xyesno],
         [AC_MSG_ERROR([--enable-sockets needs libsodium for this compiler (libsodium-dev)])])
+    AS_IF([test "x$have_sodium" = xyes],
+        [AC_DEFINE([TXG_SOCKETS], [1], [gateways over sockets: libsodium is there])])
     AC_SUBST([SODIUM_LIBS])
     AM_CONDITIONAL([SOCKETS], [test "x$have_sodium" = xyes])
 ])

@@ -17,5 +17,6 @@ int txg_cmd_run(int argc, char **argv);
 int txg_cmd_list(int argc, char **argv);
 int txg_cmd_hosts(int argc, char **argv);
 int txg_cmd_connect(int argc, char **argv); /* not with --disable-execnet */
+int txg_cmd_keygen(int argc, char **argv);  /* not with --disable-sockets */
 
 #endif

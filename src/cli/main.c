@@ -19,6 +19,9 @@ static const struct command {
 #ifdef TXG_EXECNET
     {"connect", txg_cmd_connect, "be a gateway on stdin and stdout, for pytest-xdist"},
 #endif
+#ifdef TXG_SOCKETS
+    {"keygen", txg_cmd_keygen, "write a new key for gateways over sockets"},
+#endif
 };
 
 #define N_COMMANDS (sizeof commands / sizeof *commands)
