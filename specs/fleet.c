@@ -233,12 +233,48 @@ static int check_placeholders(const struct txg_schema *s, const struct txg_node 
     return 0;
 }
 
+#define SUITE(member) offsetof(struct txg_suite_config, member)
+
+static const struct txg_field pair_fields[] = {
+    {.name = "list", .type = TXG_FIELD_TEXTS, .offset = SUITE(list), .required = true},
+    {.name = "run", .type = TXG_FIELD_TEXTS, .offset = SUITE(run), .required = true},
+    {0},
+};
+
+static bool has_word(const struct txg_strv *words, const char *word)
+{
+    for (size_t i = 0; i < words->n; i++)
+        if (strstr(words->items[i], word))
+            return true;
+    return false;
+}
+
+/* A list/run pair: two commands, without a shell. */
+static int read_pair(const struct txg_schema *s, const struct txg_node *node,
+                     struct txg_suite_config *suite)
+{
+    struct txg_schema schema = *s;
+    schema.what = "a list/run pair";
+    schema.fields = pair_fields;
+    if (txg_schema_read(&schema, node, suite) != 0)
+        return -1;
+    if (!has_word(&suite->list, "{file}"))
+        return txg_yaml_fail(s->yaml, txg_node_get(node, "list"), s->err,
+                             "'list': no word has {file}, the path of a test file: "
+                             "[sh, '{file}', --list]");
+    if (!has_word(&suite->run, "{case}"))
+        return txg_yaml_fail(s->yaml, txg_node_get(node, "run"), s->err,
+                             "'run': no word has {case}, the name of a test: "
+                             "[sh, '{file}', '--run={case}']");
+    suite->harness = txg_xstrdup("pair");
+    return 0;
+}
+
 static int read_harness(const struct txg_schema *s, const struct txg_node *node, void *out)
 {
     struct txg_suite_config *suite = out;
     if (node->kind == TXG_NODE_MAP)
-        return txg_yaml_fail(s->yaml, node, s->err,
-                             "'harness': a list/run pair is not built yet: use auto, exec or tap");
+        return read_pair(s, node, suite);
     if (node->kind != TXG_NODE_SCALAR || txg_scalar_type(node) == TXG_NIL)
         return txg_schema_mismatch(s, node, "harness", "the name of a harness");
     if (txg_config_check_harness(node->text, s->err) != 0)
@@ -246,8 +282,6 @@ static int read_harness(const struct txg_schema *s, const struct txg_node *node,
     suite->harness = txg_xstrdup(node->text);
     return 0;
 }
-
-#define SUITE(member) offsetof(struct txg_suite_config, member)
 
 static const struct txg_field suite_fields[] = {
     {.name = "files", .type = TXG_FIELD_PATTERNS, .offset = SUITE(files), .required = true},
@@ -272,6 +306,8 @@ static void suite_config_release(struct txg_suite_config *suite)
     free(suite->name);
     txg_strv_release(&suite->files);
     free(suite->harness);
+    txg_strv_release(&suite->list);
+    txg_strv_release(&suite->run);
     free(suite->cwd);
     txg_strv_release(&suite->args);
     txg_strv_release(&suite->needs);

@@ -29,8 +29,9 @@ struct txg_fleet_gateway {
 struct txg_suite_config {
     char *name;            /* or NULL */
     struct txg_strv files; /* patterns, at least one; {arch} {id} {label} not filled in */
-    char *harness;         /* NULL: auto */
-    char *cwd;             /* NULL: the gateway's */
+    char *harness;         /* NULL: auto; "pair": list and run say how */
+    struct txg_strv list, run;
+    char *cwd; /* NULL: the gateway's */
     struct txg_strv args;
     struct txg_strv needs;
     struct txg_strv uses; /* resources that one test has at a time */

@@ -125,6 +125,8 @@ static const struct txg_field suite_fields[] = {
     {"args", TXG_FIELD_BINS, MANY(suite.args, suite.n_args), OPTIONAL},
     {"command", TXG_FIELD_BINS, MANY(suite.command, suite.n_command), OPTIONAL},
     {"source", TXG_FIELD_BIN, AT(suite.source), OPTIONAL},
+    {"list", TXG_FIELD_BINS, MANY(suite.list, suite.n_list), OPTIONAL},
+    {"run", TXG_FIELD_BINS, MANY(suite.run, suite.n_run), OPTIONAL},
     {"timeout", TXG_FIELD_INT, AT(suite.timeout), IN(0, TIME_MAX), OPTIONAL},
     {"grace", TXG_FIELD_INT, AT(suite.grace), IN(0, TIME_MAX), OPTIONAL},
 };

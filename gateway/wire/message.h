@@ -222,8 +222,10 @@ struct txg_msg_suite {
     struct txg_span *command; /* harness pytest: what starts it; its files are arguments */
     size_t n_command;
     struct txg_span source; /* what is written to it first, on the descriptor of its commands */
-    int64_t timeout;        /* 0: none */
-    int64_t grace;          /* between TERM and KILL */
+    struct txg_span *list, *run; /* harness pair: commands with {file}, and in `run` {case} */
+    size_t n_list, n_run;
+    int64_t timeout; /* 0: none */
+    int64_t grace;   /* between TERM and KILL */
 };
 
 /* Files, directories of executables or glob patterns, with {arch} {id} {label} not yet filled in.

@@ -252,12 +252,17 @@ static void add_python(struct txg_files *f, struct list *list, const char *named
 static void add_suite(struct txg_collection *c, const struct txg_plan_suite *from, size_t number,
                       bool python)
 {
-    struct txg_span word = TXG_SPAN("python");
+    struct txg_span word = TXG_SPAN("python"), list;
     struct txg_msg_suite suite = {.suite = (int64_t)number, .harness = TXG_SPAN("exec")};
     if (from->pytest) {
         suite.harness = TXG_SPAN("pytest");
         suite.command = &word;
         suite.n_command = 1;
+    } else if (from->config && from->config->list.n > 0) {
+        suite.harness = TXG_SPAN("pair");
+        list = txg_span_cstr(from->config->list.items[0]);
+        suite.list = suite.run = &list;
+        suite.n_list = suite.n_run = 1;
     }
     suite.root = txg_span_cstr(from->root);
     txg_collection_add_suite(c, &suite, NULL);

@@ -91,8 +91,12 @@ static void add_suite(struct txg_setup *s, size_t number)
         from->config && from->config->harness ? from->config->harness : s->plan->harness;
     suite->suite = (int64_t)number;
     suite->harness = txg_span_cstr(from->pytest ? "pytest" : harness);
-    if (from->pytest)
+    if (from->pytest) {
         suite->source = txg_python_source;
+    } else if (from->config) {
+        suite->list = spans_of(&from->config->list, 0, suite->n_list = from->config->list.n);
+        suite->run = spans_of(&from->config->run, 0, suite->n_run = from->config->run.n);
+    }
     suite->timeout = from->timeout;
     suite->grace = KILL_GRACE;
     size_t own = from->config ? from->config->args.n : 0, more = s->plan->test_args->n;
@@ -127,8 +131,11 @@ void txg_setup_free(struct txg_setup *s)
     if (!s)
         return;
     for (size_t i = 0; i < s->n; i++) {
-        if (s->messages[i].type == TXG_MSG_SUITE)
+        if (s->messages[i].type == TXG_MSG_SUITE) {
             free(s->messages[i].suite.args);
+            free(s->messages[i].suite.list);
+            free(s->messages[i].suite.run);
+        }
         if (s->messages[i].type == TXG_MSG_FILES)
             free(s->messages[i].files.paths);
     }

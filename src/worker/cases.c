@@ -15,7 +15,10 @@ void txg_collection_no_listing(struct txg_collection *c, size_t program, const c
 {
     const struct txg_item *item = &c->items[c->programs[program].item];
     char text[TXG_ERR_TEXT_MAX];
-    if (c->suites[item->suite].command.n > 0)
+    if (item->harness == &txg_harness_pair)
+        snprintf(text, sizeof text, "its cases could not be listed with `%s ...`: %s",
+                 c->suites[item->suite].list.items[0], why);
+    else if (c->suites[item->suite].command.n > 0)
         snprintf(text, sizeof text, "%s could not list its tests: %s", item->harness->name, why);
     else
         snprintf(text, sizeof text,

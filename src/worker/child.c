@@ -23,8 +23,10 @@ struct spawn {
     const struct txg_child_command *command;
     int null, out, err;
     int commands, results; /* its ends, above those that they are to become; -1: it does not talk */
-    const char *step;      /* written by the child, which shares our memory until it execs */
-    int errnum;
+    /* Written by the child, which shares our memory until it execs: in no path that the compiler
+     * sees come back. */
+    const char *volatile step;
+    volatile int errnum;
 };
 
 static int open_null(void)

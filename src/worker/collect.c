@@ -42,6 +42,8 @@ static void suite_release(struct txg_suite *s)
     txg_strv_release(&s->args);
     txg_strv_release(&s->paths);
     txg_strv_release(&s->command);
+    txg_strv_release(&s->list);
+    txg_strv_release(&s->run);
     free(s->source);
 }
 
@@ -129,6 +131,12 @@ int txg_collection_add_suite(struct txg_collection *c, const struct txg_msg_suit
     if (txg_span_is(msg->harness, txg_harness_pytest.name) != (msg->n_command > 0))
         return txg_err_set(err, TXG_E_PROTO, "suite %zu: a command goes with the harness %s only",
                            c->n_suites, txg_harness_pytest.name);
+    if (check_texts(msg->list, msg->n_list, err) < 0 || check_texts(msg->run, msg->n_run, err) < 0)
+        return txg_err_wrap(err, "suite %zu", c->n_suites);
+    bool pair = txg_span_is(msg->harness, txg_harness_pair.name);
+    if (pair != (msg->n_list > 0) || pair != (msg->n_run > 0))
+        return txg_err_set(err, TXG_E_PROTO, "suite %zu: list and run go with the harness %s only",
+                           c->n_suites, txg_harness_pair.name);
     c->suites = txg_grow(c->suites, c->n_suites, &c->cap_suites, sizeof *c->suites);
     struct txg_suite *s = &c->suites[c->n_suites++];
     *s = (struct txg_suite){.harness = dup_span(msg->harness),
@@ -138,6 +146,8 @@ int txg_collection_add_suite(struct txg_collection *c, const struct txg_msg_suit
                             .grace = msg->grace};
     take_texts(&s->args, msg->args, msg->n_args);
     take_texts(&s->command, msg->command, msg->n_command);
+    take_texts(&s->list, msg->list, msg->n_list);
+    take_texts(&s->run, msg->run, msg->n_run);
     s->n_source = msg->source.len;
     s->source = s->n_source ? dup_span(msg->source) : NULL;
     return 0;
@@ -293,9 +303,16 @@ static void nothing_found(struct run *r, const struct txg_pattern *p, const stru
               p->literal);
 }
 
+/* Need tests be no executables? Not where a pair names the program that runs them. */
+static bool is_plain(const struct run *r)
+{
+    const struct txg_strv *list = &r->c->suites[r->suite].list;
+    return list->n > 0 && strcmp(list->items[0], TXG_PAIR_FILE) != 0;
+}
+
 static void collect_many(struct run *r, const struct txg_pattern *p, bool directory)
 {
-    struct txg_find found = {0};
+    struct txg_find found = {.plain = is_plain(r)};
     if (directory)
         txg_find_in_directory(&found, p->literal);
     else
@@ -336,7 +353,7 @@ static void collect_raw(struct run *r, const char *raw, const struct txg_collect
         error(r, "%s is a directory: a case is in a file", p.literal);
     } else if (S_ISDIR(st.st_mode)) {
         collect_many(r, &p, true);
-    } else if (txg_find_check(p.literal, &st, &err) < 0) {
+    } else if (!(is_plain(r) && S_ISREG(st.st_mode)) && txg_find_check(p.literal, &st, &err) < 0) {
         error(r, "%s", err.text);
     } else {
         add_item(r, &p, p.literal);
@@ -358,11 +375,19 @@ void txg_collection_argv(const struct txg_collection *c, const struct txg_item *
     const struct txg_suite *suite = &c->suites[item->suite];
     if (suite->command.n > 0)
         txg_strv_copy(argv, &suite->command);
+    else if (suite->list.n > 0)
+        txg_pair_fill(item->name ? &suite->run : &suite->list, item->path, item->name, argv);
     else
         txg_strv_push(argv, item->path);
     txg_strv_copy(argv, &suite->args);
     if (suite->command.n > 0)
         txg_strv_copy(argv, &c->programs[item->program].paths);
+}
+
+bool txg_collection_is_bare(const struct txg_collection *c, const struct txg_item *item,
+                            const struct txg_strv *argv)
+{
+    return c->suites[item->suite].command.n > 0 || strcmp(argv->items[0], item->path) != 0;
 }
 
 /* One of the files of a suite with a command, or of what is to be one. */

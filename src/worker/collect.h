@@ -44,7 +44,8 @@ struct txg_suite { /* a copy of what suite{} and files{} said; all owned */
     struct txg_strv args;
     struct txg_strv paths;   /* patterns as sent */
     struct txg_strv command; /* starts the harness, which takes all files; the first word a path */
-    char *source;            /* what is written to it first; NULL: nothing */
+    struct txg_strv list, run; /* of harness pair: with {file} and {case} not filled in */
+    char *source;              /* what is written to it first; NULL: nothing */
     size_t n_source;
     int64_t timeout; /* microseconds, 0: none */
     int64_t grace;
@@ -111,6 +112,9 @@ void txg_collection_take_listing(struct txg_collection *c, size_t program, struc
 /* Appends the words that start the item's program. */
 void txg_collection_argv(const struct txg_collection *c, const struct txg_item *item,
                          struct txg_strv *argv);
+/* Are they words for this machine's own programs, and not for what the emulator runs? */
+bool txg_collection_is_bare(const struct txg_collection *c, const struct txg_item *item,
+                            const struct txg_strv *argv);
 
 /* Notes what is wrong with a file; both are dupped. */
 void txg_collection_error(struct txg_collection *c, const char *nodeid, const char *text);

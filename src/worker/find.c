@@ -96,7 +96,7 @@ static void walk(struct txg_find *f, const char *path, int depth)
         if (what == S_IFDIR)
             walk(f, txg_buf_cstr(&below), depth + 1);
         else if (what == S_IFREG && !is_shared_library(entry->d_name) &&
-                 faccessat(dirfd(d), entry->d_name, X_OK, 0) == 0)
+                 (f->plain || faccessat(dirfd(d), entry->d_name, X_OK, 0) == 0))
             txg_strv_push_n(&f->paths, txg_buf_data(&below), txg_buf_len(&below));
         else if (what == S_IFREG)
             f->passed_over++;
@@ -120,7 +120,7 @@ static void take_match(struct txg_find *f, const char *path)
 {
     struct stat st;
     bool there = stat(path, &st) == 0;
-    if (there && (f->any || (S_ISREG(st.st_mode) && access(path, X_OK) == 0)))
+    if (there && (f->any || (S_ISREG(st.st_mode) && (f->plain || access(path, X_OK) == 0))))
         txg_strv_push(&f->paths, path);
     else
         f->passed_over++;

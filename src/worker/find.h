@@ -16,7 +16,8 @@ struct txg_find {           /* zero-filled storage is empty */
     struct txg_strv faults; /* one line each: directories that could not be searched, limits */
     size_t passed_over;     /* files that are no executables */
     bool full;              /* TXG_COLLECT_FILES_MAX was reached */
-    bool any; /* set by the caller: files that are no executables and directories too */
+    bool plain;             /* set by the caller: files that are no executables too */
+    bool any;               /* the same, and directories */
 };
 
 void txg_find_release(struct txg_find *f);

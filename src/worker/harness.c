@@ -9,7 +9,7 @@
 
 static const struct txg_harness_ops *const table[] = {
     &txg_harness_exec,  &txg_harness_tap,  &txg_harness_gtest,  &txg_harness_glib,
-    &txg_harness_cunit, &txg_harness_talk, &txg_harness_pytest,
+    &txg_harness_cunit, &txg_harness_talk, &txg_harness_pytest, &txg_harness_pair,
 };
 
 const char *const txg_harness_names[] = {"auto",  "exec",   "tap",    "gtest", "glib",

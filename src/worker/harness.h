@@ -119,7 +119,7 @@ struct txg_harness_ops {
     void *(*begin)(void);
     void (*feed)(void *state, const void *data, size_t len);
     /* Judges into an empty verdict. Called exactly once per test, also after a crash or a timeout,
-     * after the last feed. NULL with cases. */
+     * after the last feed. With cases: each is run by a process of its own; NULL: by a batch. */
     void (*judge)(void *state, const struct txg_ending *ending, struct txg_verdict *out);
     /* Gives back `state`; called also where judge was not. NULL with begin. */
     void (*end)(void *state);
@@ -131,6 +131,7 @@ struct txg_harness_ops {
 /* By the exit status, as automake's test driver reads it: 0 passed, 77 skipped, 99 error (a hard
  * error: the test could not be set up), every other status failed. */
 extern const struct txg_harness_ops txg_harness_exec;
+void txg_exec_judge(void *state, const struct txg_ending *ending, struct txg_verdict *out);
 
 /* The Test Anything Protocol on stdout, versions 13 and 14: harness/tap.c. */
 extern const struct txg_harness_ops txg_harness_tap;
@@ -150,6 +151,16 @@ extern const struct txg_harness_ops txg_harness_talk;
 
 /* "pytest", the same with a command of its own that stands for all files of a suite. */
 extern const struct txg_harness_ops txg_harness_pytest;
+
+/* "pair", two commands of the user's, to list cases and to run one: harness/pair.c. */
+#define TXG_PAIR_FILE "{file}"
+#define TXG_PAIR_CASE "{case}"
+extern const struct txg_harness_ops txg_harness_pair;
+
+/* Appends the words with {file} and {case} filled in, wherever they stand. `name` NULL: no {case}.
+ */
+void txg_pair_fill(const struct txg_strv *words, const char *file, const char *name,
+                   struct txg_strv *argv);
 
 /* NULL for a name that is no harness, and for "auto", which txg_harness_detect resolves per file.
  */

@@ -27,10 +27,10 @@ bool txg_listing_start(struct txg_listing *l, int64_t now)
         bool talks = item->harness->persistent;
         for (const char *const *word = ops->list; *word && !talks; word++)
             txg_strv_push(&argv, *word);
-        struct txg_child_command command = {.path = item->path,
+        struct txg_child_command command = {.path = argv.items[0],
                                             .argv = argv.items,
                                             .cwd = *suite->cwd ? suite->cwd : NULL,
-                                            .bare = suite->command.n > 0,
+                                            .bare = txg_collection_is_bare(c, item, &argv),
                                             .talks = talks};
         l->late = l->large = false;
         l->limit = suite->command.n > 0 ? TXG_LISTING_SUITE_LIMIT : TXG_LISTING_LIMIT;

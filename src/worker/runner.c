@@ -16,6 +16,12 @@ static const struct txg_suite *suite_of(const struct txg_runner *r)
     return &r->collection->suites[r->item->suite];
 }
 
+/* Cases that one process runs after each other, told apart by what it says. */
+static bool is_batch(const struct txg_harness_ops *harness)
+{
+    return harness->cases && !harness->persistent && !harness->judge;
+}
+
 bool txg_runner_had_enough(const struct txg_runner *r)
 {
     return (r->maxfail > 0 && r->failures >= r->maxfail) || txg_now() >= r->fence;
@@ -50,7 +56,7 @@ void txg_runner_report(struct txg_runner *r, const struct txg_verdict *verdict, 
                                       .started = r->started,
                                       .ended = ended,
                                       .keep_output = r->keep_output,
-                                      .shared = r->item->name != NULL,
+                                      .shared = r->item->name && !r->item->harness->judge,
                                       .child = r->child,
                                       .verdict = verdict};
     r->failures += txg_outcome_is_failure(verdict->outcome);
@@ -77,7 +83,8 @@ static bool continues(const struct txg_runner *r, int64_t index)
 static void take_batch(struct txg_runner *r)
 {
     const struct txg_item *item = &r->collection->items[r->batch[0]];
-    size_t most = item->name && !item->disabled ? txg_batch_size(r, item) : 1;
+    bool many = item->name && !item->disabled && !item->harness->judge;
+    size_t most = many ? txg_batch_size(r, item) : 1;
     int64_t index;
     while (r->n < most && txg_queue_peek(r->queue, &index) && continues(r, index)) {
         txg_queue_pop(r->queue, &index);
@@ -162,7 +169,7 @@ void txg_runner_start(struct txg_runner *r)
     txg_collection_argv(r->collection, r->item, &argv);
     if (harness->cases && harness->cases->prepare)
         harness->cases->prepare(&argv);
-    if (harness->cases)
+    if (harness->persistent || is_batch(harness))
         choose(r, &argv);
     if (r->idle) {
         txg_strv_release(&argv);
@@ -173,13 +180,14 @@ void txg_runner_start(struct txg_runner *r)
     r->timed_out = false;
     r->kill_at = INT64_MAX;
     r->nap_until = 0;
-    struct txg_child_command command = {.path = r->item->path,
+    struct txg_child_command command = {.path = argv.items[0],
                                         .argv = argv.items,
                                         .cwd = *suite_of(r)->cwd ? suite_of(r)->cwd : NULL,
-                                        .merged = harness->cases && !harness->persistent,
-                                        .bare = suite_of(r)->command.n > 0,
+                                        .merged = is_batch(harness),
+                                        .bare =
+                                            txg_collection_is_bare(r->collection, r->item, &argv),
                                         .talks = harness->persistent};
-    if (harness->cases && !harness->persistent)
+    if (is_batch(harness))
         txg_batch_begin(r, r->started);
     struct txg_environ environment;
     int rc = txg_environ_make(&environment, r->env, harness, &err);
@@ -201,12 +209,12 @@ static void (*feed_of(const struct txg_runner *r))(void *, const void *, size_t)
 {
     if (r->item->harness->persistent)
         return NULL;
-    return r->item->harness->cases ? txg_batch_feed : r->item->harness->feed;
+    return is_batch(r->item->harness) ? txg_batch_feed : r->item->harness->feed;
 }
 
 static void *fed(struct txg_runner *r)
 {
-    return r->item->harness->cases ? r : r->state;
+    return is_batch(r->item->harness) ? r : r->state;
 }
 
 /* Each line of a batch would wake us, and its program at that: short cases are read of many at a
@@ -242,7 +250,7 @@ void txg_runner_look(struct txg_runner *r)
     };
     if (r->item->harness->persistent) {
         txg_talk_end(r, &ending);
-    } else if (r->item->harness->cases) {
+    } else if (is_batch(r->item->harness)) {
         txg_batch_end(r, &ending);
     } else {
         struct txg_verdict verdict = {0};

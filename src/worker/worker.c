@@ -109,10 +109,15 @@ static void give_back(struct worker *w, const struct txg_msg_indices *wanted)
 }
 
 /* A name without a slash becomes the first path in PATH that can be executed; where there is none,
- * the exec of the first test tells. */
-static void find_program(char **name, const struct txg_strv *env)
+ * the exec of the first test tells. A relative path is one below `root`. */
+static void find_program(char **name, const struct txg_strv *env, const char *root)
 {
     const char *path = txg_strv_getenv(env, "PATH");
+    if (**name != '/' && strchr(*name, '/') && *root) {
+        char *below = txg_xasprintf("%s/%s", root, *name);
+        free(*name);
+        *name = below;
+    }
     if (!path || strchr(*name, '/'))
         return;
     for (size_t len; *path; path += len + (path[len] == ':')) {
@@ -131,9 +136,11 @@ static int take_suite(struct worker *w, const struct txg_msg_suite *msg, struct 
 {
     if (txg_collection_add_suite(&w->collection, msg, err) != 0)
         return -1;
-    struct txg_strv *command = &w->collection.suites[w->collection.n_suites - 1].command;
-    if (command->n > 0)
-        find_program(&command->items[0], &w->env);
+    struct txg_suite *suite = &w->collection.suites[w->collection.n_suites - 1];
+    struct txg_strv *commands[] = {&suite->command, &suite->list, &suite->run};
+    for (size_t i = 0; i < 3; i++)
+        if (commands[i]->n > 0 && !txg_has_prefix(commands[i]->items[0], TXG_PAIR_FILE))
+            find_program(&commands[i]->items[0], &w->env, suite->root);
     return 0;
 }
 
@@ -374,7 +381,7 @@ int txg_worker_main(const struct txg_worker_config *config)
     w.emulator = *config->emulator;
     w.child.emulator = &w.emulator;
     if (w.emulator.n > 0)
-        find_program(&w.emulator.items[0], &w.env);
+        find_program(&w.emulator.items[0], &w.env, "");
     w.cwd = getcwd(NULL, 0);
     if (!w.cwd)
         w.cwd = txg_xstrdup("/");

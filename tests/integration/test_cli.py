@@ -194,6 +194,13 @@ def test_usage_errors_end_with_4_before_anything_starts(txgate, suite, argv, wor
     assert r.out == ""
 
 
+def test_a_missing_interpreter_is_an_error_of_the_test(txgate, script):
+    (txgate.cwd / script("lost", "")).write_text("#!/no/such/interpreter\n")
+    r = txgate("run", "-n", "1", "lost")
+    assert r.code == 1 and "1 error" in r.out, r.out
+    assert re.search(r"exec \S*/lost: No such file or directory", r.out), r.out
+
+
 def test_a_missing_file_is_an_error_of_the_run(txgate, suite):
     r = txgate("run", "-n", "1", "t/pass", "t/nothere", cwd=suite)
     assert r.code == 1

@@ -218,8 +218,18 @@ static void faults_have_their_place(void)
                                                 "mean 'exec'?"},
         {"suites: [{files: a, harness: xyzzyx}]", "txgate.yaml:1:30: unknown harness 'xyzzyx': the "
                                                   "harnesses are auto, exec, tap, gtest"},
-        {"suites: [{files: a, harness: {list: x}}]", "txgate.yaml:1:30: 'harness': a list/run pair "
-                                                     "is not built yet"},
+        {"suites: [{files: a, harness: {list: x}}]", "txgate.yaml:1:37: 'list': expected a list of "
+                                                     "texts"},
+        {"suites: [{files: a, harness: {list: ['{file}', -l]}}]",
+         "txgate.yaml:1:30: a list/run pair needs the key 'run'"},
+        {"suites: [{files: a, harness: {lst: [a], run: [b]}}]",
+         "txgate.yaml:1:31: unknown key 'lst'; did you mean 'list'?"},
+        {"suites: [{files: a, harness: {list: [x, {file}], run: [b]}}]",
+         "txgate.yaml:1:41: 'list': expected a text"},
+        {"suites: [{files: a, harness: {list: [x, -l], run: [b]}}]",
+         "txgate.yaml:1:37: 'list': no word has {file}"},
+        {"suites: [{files: a, harness: {list: ['{file}'], run: [x, '{file}']}}]",
+         "txgate.yaml:1:54: 'run': no word has {case}"},
         {"suites: [{files: a, harness: }]",
          "txgate.yaml:1:30: 'harness': expected the name of a ha"},
         {"dist: laod\n",

@@ -5,7 +5,7 @@
 /* What automake's test driver and the shells' `exit 77` agree on. */
 enum { STATUS_SKIPPED = 77, STATUS_HARD_ERROR = 99 };
 
-static void judge(void *state, const struct txg_ending *ending, struct txg_verdict *out)
+void txg_exec_judge(void *state, const struct txg_ending *ending, struct txg_verdict *out)
 {
     (void)state;
     if (txg_verdict_unfinished(out, ending))
@@ -25,4 +25,4 @@ static void judge(void *state, const struct txg_ending *ending, struct txg_verdi
     }
 }
 
-const struct txg_harness_ops txg_harness_exec = {.name = "exec", .judge = judge};
+const struct txg_harness_ops txg_harness_exec = {.name = "exec", .judge = txg_exec_judge};
