@@ -146,6 +146,22 @@ bool txg_utf8_valid(const void *data, size_t len)
     return txg_utf8_prefix(data, len) == len;
 }
 
+int64_t txg_read_int(const char **at)
+{
+    bool negative = **at == '-';
+    const char *s = *at + negative;
+    int64_t v = 0;
+    for (; *s >= '0' && *s <= '9'; s++)
+        v = v < INT64_MAX / 10 ? v * 10 + (*s - '0') : INT64_MAX;
+    *at = s;
+    return negative ? -v : v;
+}
+
+char *txg_strstr(const char *s, const char *word)
+{
+    return memmem(s, strlen(s), word, strlen(word));
+}
+
 bool txg_parse_int(const char *s, int64_t min, int64_t max, int64_t *out)
 {
     bool negative = *s == '-';

@@ -51,6 +51,12 @@ bool txg_utf8_valid(const void *data, size_t len);
 /* The length of the longest well-formed prefix; equal to len where all is well-formed. */
 size_t txg_utf8_prefix(const void *data, size_t len);
 
+/* strtol and strstr, for the worker: they are the only thing it would have of 3 KB of libc. A
+ * number ends at the first character that is no digit; `at` is moved there. One that is too large
+ * is INT64_MAX. */
+int64_t txg_read_int(const char **at);
+char *txg_strstr(const char *s, const char *word);
+
 /* A whole decimal number with an optional '-', nothing around it. False: *out is untouched. */
 bool txg_parse_int(const char *s, int64_t min, int64_t max, int64_t *out);
 

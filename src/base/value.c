@@ -187,8 +187,10 @@ static bool says(const char *text, double d)
         digits = digits * 10 + (*text - '0');
         exponent -= after;
     }
-    if (*text == 'e')
-        exponent += atoi(text + 1);
+    if (*text == 'e') {
+        const char *at = text + 1 + (text[1] == '+');
+        exponent += (int)txg_read_int(&at);
+    }
     if (exponent < -22 || exponent > 22)
         return false;
     for (int i = exponent < 0 ? -exponent : exponent; i > 0; i--)

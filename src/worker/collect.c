@@ -336,7 +336,7 @@ static void collect_raw(struct run *r, const char *raw, const struct txg_collect
     struct txg_pattern p;
     struct txg_err err;
     struct stat st;
-    const char *behind = r->only ? NULL : strstr(raw, "::");
+    const char *behind = r->only ? NULL : txg_strstr(raw, "::");
     if (txg_pattern_init(&p, raw, &r->root, names, &err) < 0) {
         error(r, "%s", err.text);
     } else if (stat(p.literal, &st) != 0) {
@@ -393,7 +393,7 @@ bool txg_collection_is_bare(const struct txg_collection *c, const struct txg_ite
 /* One of the files of a suite with a command, or of what is to be one. */
 static void add_path(struct run *r, const struct txg_collect_names *names, struct txg_strv *paths)
 {
-    const char *behind = strstr(r->pattern, "::");
+    const char *behind = txg_strstr(r->pattern, "::");
     TXG_AUTOFREE char *file =
         txg_xstrndup(r->pattern, behind ? (size_t)(behind - r->pattern) : strlen(r->pattern));
     struct txg_pattern p;

@@ -48,7 +48,7 @@ static bool room(struct txg_find *f)
 
 static bool is_shared_library(const char *name)
 {
-    return txg_has_suffix(name, ".so") || strstr(name, ".so.");
+    return txg_has_suffix(name, ".so") || txg_strstr(name, ".so.");
 }
 
 /* What a directory entry is, symbolic links to files followed; 0 for what is not searched. */

@@ -263,7 +263,7 @@ static bool cut_values(const struct txg_pattern_part *part, size_t i, const char
         value[len++] = *s;
     }
     value[len] = '\0';
-    for (const char *at = strstr(name, value); at; at = strstr(at + 1, value)) {
+    for (const char *at = txg_strstr(name, value); at; at = txg_strstr(at + 1, value)) {
         TXG_AUTOFREE char *front = txg_xstrndup(name, (size_t)(at - name));
         size_t held = out->tail;
         if (!matches(part, text, front))

@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "src/base/str.h"
+
 int64_t txg_now(void)
 {
     struct timespec t;
@@ -73,7 +75,10 @@ static pid_t parent_of(const char *name)
     close(fd);
     text[n > 0 ? n : 0] = '\0';
     const char *end = strrchr(text, ')'); /* then " S 123", the state and the parent */
-    return end && strlen(end) > 4 ? (pid_t)strtol(end + 4, NULL, 10) : -1;
+    if (!end || strlen(end) <= 4)
+        return -1;
+    end += 4;
+    return (pid_t)txg_read_int(&end);
 }
 
 static void visit_children(visit_fn *visit, void *user)
@@ -83,9 +88,11 @@ static void visit_children(visit_fn *visit, void *user)
     DIR *proc = opendir("/proc");
     if (!proc)
         return;
-    for (struct dirent *e; (e = readdir(proc));)
-        if (isdigit((unsigned char)e->d_name[0]) && parent_of(e->d_name) == getpid())
-            visit(user, (pid_t)strtol(e->d_name, NULL, 10));
+    for (struct dirent *e; (e = readdir(proc));) {
+        const char *name = e->d_name;
+        if (isdigit((unsigned char)name[0]) && parent_of(name) == getpid())
+            visit(user, (pid_t)txg_read_int(&name));
+    }
     closedir(proc);
 }
 

@@ -44,7 +44,7 @@ static const char *const long_without_value[] = {
 
 static void add_test(struct txg_xdist_args *a, const char *word)
 {
-    const char *end = strstr(word, "::");
+    const char *end = txg_strstr(word, "::");
     if (!end) {
         txg_strv_push(&a->paths, word);
         return;
@@ -195,7 +195,7 @@ static bool is_wanted(const struct txg_xdist_args *a, const char *nodeid)
         const char *word = a->wanted.items[i];
         if (covers(word, nodeid))
             return true;
-        TXG_AUTOFREE char *file = txg_xstrndup(word, (size_t)(strstr(word, "::") - word));
+        TXG_AUTOFREE char *file = txg_xstrndup(word, (size_t)(txg_strstr(word, "::") - word));
         named = named || covers(file, nodeid);
     }
     return !named;

@@ -61,9 +61,9 @@ static void put_key_none(struct txg_buf *b, const char *key)
 
 void txg_xdist_put_version(struct txg_buf *out)
 {
-    char *at = (char *)PACKAGE_VERSION; /* strtol only moves it on */
+    const char *at = PACKAGE_VERSION;
     for (int i = 0; i < 3; i++) {
-        txg_execnet_put_int(out, strtol(at, &at, 10));
+        txg_execnet_put_int(out, txg_read_int(&at));
         at += *at == '.';
     }
     txg_execnet_put_str(out, "final");
@@ -133,7 +133,7 @@ static struct txg_span held(const struct txg_buf *b)
 
 static struct txg_span file_of(const char *nodeid)
 {
-    const char *end = strstr(nodeid, "::");
+    const char *end = txg_strstr(nodeid, "::");
     return txg_span(nodeid, end ? (size_t)(end - nodeid) : strlen(nodeid));
 }
 

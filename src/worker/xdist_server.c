@@ -38,7 +38,7 @@ struct txg_xdist_server {
 int txg_xdist_start_words(int argc, char *const *argv)
 {
     if (argc < 3 || strcmp(argv[argc - 2], "-c") != 0 ||
-        !strstr(argv[argc - 1], "sys.stdin.readline"))
+        !txg_strstr(argv[argc - 1], "sys.stdin.readline"))
         return 0;
     int n = 2;
     while (n + 1 < argc &&

@@ -94,7 +94,7 @@ static bool is_disabled(const char *name, const struct txg_strv *argv, const str
 {
     static const char flag[] = "--gtest_also_run_disabled_tests";
     bool disabled = false;
-    for (const char *at = name; !disabled && (at = strstr(at, "DISABLED_")); at++)
+    for (const char *at = name; !disabled && (at = txg_strstr(at, "DISABLED_")); at++)
         disabled = at == name || at[-1] == '/' || at[-1] == '.';
     if (!disabled)
         return false;
