@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "src/worker/environ.h"
+#include "src/worker/hung.h"
 #include "src/worker/sweep.h"
 
 #define NAP_BYTES 16384 /* read at once: more may follow at once */
@@ -261,6 +262,16 @@ void txg_runner_look(struct txg_runner *r)
     close_state(r);
 }
 
+/* Into what it wrote to stderr: there whoever looks into the failure finds it. */
+static void tell_state(struct txg_runner *r)
+{
+    struct txg_buf text = {0};
+    txg_buf_puts(&text, "txgate: its time is over; what its processes do:\n");
+    txg_hung_describe(r->child->pid, &text);
+    txg_child_keep(r->child, 1, txg_buf_data(&text), txg_buf_len(&text));
+    txg_buf_release(&text);
+}
+
 void txg_runner_check_times(struct txg_runner *r, int64_t now)
 {
     if (r->child->pid == 0)
@@ -269,6 +280,8 @@ void txg_runner_check_times(struct txg_runner *r, int64_t now)
         r->term_at = INT64_MAX;
         r->timed_out = true;
         r->kill_at = now + suite_of(r)->grace;
+        if (r->announced)
+            tell_state(r);
         txg_child_signal(r->child, SIGTERM);
     }
     if (now >= r->kill_at) {

@@ -4,7 +4,9 @@ tests/integration/programs/expected.txt has a line per program: name, outcome, a
 reason, separated by tabs.
 """
 
+import json
 import os
+import re
 
 import pytest
 
@@ -89,3 +91,29 @@ def test_much_output(txgate, script, tmp_path, outcomes, sanitized):
     text = (tmp_path / "junit.xml").read_text()
     assert text.count("first line") == 20 and text.count("last line") == 20
     check_memory(result, sanitized)
+
+
+def test_what_a_hung_test_did(txgate, script, tmp_path):
+    """Each process of its session is told of before it is killed, in every report; but not all of a
+    crowd."""
+    script("hangs", "echo hello >&2; sleep 100 & cat /dev/zero >/dev/null &\n"
+                    "kill -STOP $!; exec 3<>fifo; read x <&3\n")
+    os.mkfifo(tmp_path / "fifo")
+    result = txgate.run("--timeout", "1", "--junitxml", "xml", "--jsonl", "events", "hangs")
+    lines = [json.loads(line) for line in (tmp_path / "events").read_text().splitlines()]
+    told = "".join(e["text"] for e in lines if e["event"] == "test_output")
+    for text in (told, result.out, (tmp_path / "xml").read_text()):
+        shown = text[text.index("what its processes do:"):]
+        assert re.search(r"^  [0-9]+ hangs: S \(sleeping\)", shown, re.M), text
+        assert re.search(r"^  [0-9]+ sleep: S \(sleeping\) in .*nanosleep", shown, re.M), text
+        assert re.search(r"^  [0-9]+ (cat|hangs): T \(stopped\)", shown, re.M), text
+    assert told.startswith("hello\n"), told
+    script("crowd", "for i in $(seq 60); do sleep 100 & done; wait\n")
+    out = txgate.run("--timeout", "1", "crowd").out
+    assert len(re.findall(r"^  [0-9]+ (?:sleep|crowd): ", out, re.M)) == 24, out
+    assert "  ... and more\n" in out, out
+
+
+def test_nobody_is_asked_who_ends_in_time(txgate, script):
+    script("fails", "echo hello >&2; exit 1\n")
+    assert "what its processes do" not in txgate.run("--timeout", "5", "fails").out
