@@ -45,6 +45,7 @@ enum option_id {
     OPT_CONNECT_TIMEOUT,
     OPT_COLLECT_TIMEOUT,
     OPT_RUN_TIMEOUT,
+    OPT_SLOW_TIMEOUT,
     OPT_ACCEPT_NEW_HOST_KEYS,
     OPT_NO_CACHE,
     OPT_RSYNCDIR,
@@ -55,6 +56,8 @@ enum option_id {
     OPT_DURATIONS,
     OPT_COLOR,
 };
+
+#define SLOW_TIMEOUT INT64_C(60000000) /* microseconds */
 
 #define BOTH      (TXG_FOR_RUN | TXG_FOR_LIST)
 #define NOT_HOSTS (BOTH | TXG_FOR_CONNECT)
@@ -103,6 +106,8 @@ static const struct definition {
      "other: each time on a gateway where it has not failed; any (default)"},
     {OPT_TIMEOUT, TXG_FOR_RUN, 0, "timeout", "TIME",
      "of one test: TERM, and KILL 5 s later; 30, 1.5, 250ms, 2m; 0 is none"},
+    {OPT_SLOW_TIMEOUT, TXG_FOR_RUN, 0, "slow-timeout", "TIME",
+     "tell of a test that runs longer (default 60); 0: of none"},
     {OPT_COLLECT_TIMEOUT, BOTH, 0, "collect-timeout", "TIME",
      "for a gateway to collect its tests (default 10m); 0 is none"},
     {OPT_RUN_TIMEOUT, TXG_FOR_RUN, 0, "run-timeout", "TIME",
@@ -319,6 +324,8 @@ static int apply(const struct definition *d, const char *value, struct txg_optio
         return 0;
     case OPT_RUN_TIMEOUT:
         return take_duration(d, value, true, &o->run_timeout, err);
+    case OPT_SLOW_TIMEOUT:
+        return take_duration(d, value, true, &o->slow_timeout, err);
     case OPT_COLLECT_TIMEOUT:
         return take_duration(d, value, true, &o->collect_timeout, err);
     case OPT_PRINT:
@@ -488,6 +495,7 @@ int txg_options_parse(int argc, char **argv, enum txg_command_set command, struc
                                 .maxfail = -1,
                                 .max_worker_restart = -2,
                                 .timeout = -1,
+                                .slow_timeout = SLOW_TIMEOUT,
                                 .heartbeat = -1,
                                 .connect_timeout = -1,
                                 .collect_timeout = -1,

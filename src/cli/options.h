@@ -47,6 +47,7 @@ struct txg_options {
     int64_t heartbeat;       /* microseconds, -1 */
     int64_t connect_timeout; /* microseconds, -1 */
     int64_t collect_timeout; /* microseconds, -1 */
+    int64_t slow_timeout;    /* microseconds */
     int64_t run_timeout;     /* microseconds, 0 */
     bool accept_new_host_keys;
     bool no_cache;

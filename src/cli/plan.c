@@ -99,6 +99,7 @@ static void choose_limits(const struct txg_options *o, struct txg_plan *p)
                    : c->heartbeat > 0 ? c->heartbeat
                                       : DEFAULT_HEARTBEAT;
     p->run_timeout = o->run_timeout;
+    p->slow_timeout = o->slow_timeout;
     p->collect_timeout = o->collect_timeout >= 0 ? o->collect_timeout : DEFAULT_COLLECT;
     p->connect_timeout = o->connect_timeout > 0   ? o->connect_timeout
                          : c->connect_timeout > 0 ? c->connect_timeout

@@ -44,6 +44,7 @@ struct txg_plan {
     int64_t heartbeat;          /* microseconds */
     int64_t connect_timeout;
     int64_t collect_timeout; /* microseconds; 0: none */
+    int64_t slow_timeout;    /* the same */
     int64_t run_timeout;     /* the same */
     bool accept_new_host_keys;
     bool no_cache;

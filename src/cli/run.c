@@ -270,6 +270,7 @@ static struct txg_session *new_session(struct run *r, int64_t now)
         .keep_order = plan->keep_order,
         .collect_timeout = plan->collect_timeout,
         .run_timeout = plan->run_timeout,
+        .slow_timeout = plan->slow_timeout,
         .require_all = plan->require_all,
         .collect_only = config->collect_only,
         .strict_collection = plan->strict_collection,

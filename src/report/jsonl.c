@@ -24,6 +24,7 @@ static const char *const names[] = {
     [TXG_EVENT_SCHEDULING] = "scheduling",
     [TXG_EVENT_COLLECT_ERROR] = "collect_error",
     [TXG_EVENT_TEST_START] = "test_start",
+    [TXG_EVENT_TEST_SLOW] = "test_slow",
     [TXG_EVENT_TEST_LIVE] = NULL, /* TEST_OUTPUT has it, whole and in order */
     [TXG_EVENT_TEST_OUTPUT] = "test_output",
     [TXG_EVENT_TEST_FINISH] = "test_finish",
@@ -94,6 +95,7 @@ static void put_finish(struct txg_buf *out, const struct txg_event *e)
         txg_json_int(out, txg_outcome_name((enum txg_outcome)i), (int64_t)e->finish.outcomes[i]);
     txg_buf_putc(out, '}');
     txg_json_int(out, "flaky", (int64_t)e->finish.flaky);
+    txg_json_int(out, "slow", (int64_t)e->finish.slow);
     txg_json_int(out, "collect_errors", (int64_t)e->finish.collect_errors);
     txg_json_int(out, "deselected", (int64_t)e->finish.deselected);
     txg_json_int(out, "gateways_failed", (int64_t)e->finish.gateways_failed);
@@ -143,6 +145,10 @@ static void put_fields(struct txg_buf *out, const struct txg_event *e)
         break;
     case TXG_EVENT_TEST_START:
         put_test(out, e);
+        break;
+    case TXG_EVENT_TEST_SLOW:
+        put_test(out, e);
+        txg_json_int(out, "elapsed", e->slow.elapsed);
         break;
     case TXG_EVENT_TEST_OUTPUT:
         put_test(out, e);

@@ -100,6 +100,7 @@ static void junit_event(struct txg_reporter *r, const struct txg_event *event)
         note(j, event, "", event->message.text);
         break;
     case TXG_EVENT_TEST_LIVE:
+    case TXG_EVENT_TEST_SLOW: /* each testcase has its time */
     case TXG_EVENT_GATEWAY_START:
     case TXG_EVENT_GATEWAY_READY:
     case TXG_EVENT_GATEWAY_COLLECTED:

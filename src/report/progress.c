@@ -98,6 +98,23 @@ void txg_progress_result(struct txg_terminal *t, const struct txg_event *event)
         put_letter(t, look_of(event));
 }
 
+void txg_progress_slow(struct txg_terminal *t, const struct txg_event *event)
+{
+    struct txg_screen *s = &t->screen;
+    if (t->options.verbosity < -1)
+        return;
+    txg_screen_fresh(s);
+    txg_buf_putc(&s->out, '[');
+    txg_terminal_name(&s->out, event->gateway);
+    txg_buf_printf(&s->out, "] %sSLOW%s ", txg_screen_color(s, TXG_YELLOW),
+                   txg_screen_color(s, TXG_PLAIN));
+    txg_printable_line(&s->out, event->test.nodeid);
+    txg_buf_puts(&s->out, " runs for ");
+    txg_print_duration(&s->out, event->slow.elapsed);
+    txg_buf_putc(&s->out, '\n');
+    txg_screen_flush(s);
+}
+
 void txg_progress_end(struct txg_terminal *t)
 {
     if (t->screen.column > 0)

@@ -107,6 +107,7 @@ static void totals(struct txg_terminal *t, struct txg_buf *out)
         if (order[i] == TXG_SKIPPED)
             count(out, t->n_deselected, "deselected");
     }
+    count(out, t->n_slow, "slow");
     count(out, t->n_errors, t->n_errors == 1 ? "collection error" : "collection errors");
     count(out, t->n_warnings, t->n_warnings == 1 ? "warning" : "warnings");
     if (t->n_failed_gateways)

@@ -109,6 +109,7 @@ static void run_finish(struct txg_terminal *t, const struct txg_event *event)
 {
     memcpy(t->outcomes, event->finish.outcomes, sizeof t->outcomes);
     t->n_flaky = event->finish.flaky;
+    t->n_slow = event->finish.slow;
     t->n_errors = event->finish.collect_errors;
     t->n_deselected = event->finish.deselected;
     t->n_failed_gateways = event->finish.gateways_failed;
@@ -142,6 +143,9 @@ static void terminal_event(struct txg_reporter *r, const struct txg_event *event
     case TXG_EVENT_TEST_START:
         txg_captures_clear(&t->captures, event->gateway);
         txg_live_event(t, event);
+        break;
+    case TXG_EVENT_TEST_SLOW:
+        txg_progress_slow(t, event);
         break;
     case TXG_EVENT_TEST_LIVE:
         txg_echo_add(t, event);

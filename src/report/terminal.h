@@ -62,7 +62,7 @@ struct txg_terminal {
     struct txg_stash errors, failures, summary, warnings;
     struct txg_stash reruns; /* failures of tests that were tried again */
     struct txg_stash downs;  /* gateways that could not start or were lost */
-    size_t n_warnings, n_errors, n_deselected, n_failed_gateways, n_not_run, n_flaky;
+    size_t n_warnings, n_errors, n_deselected, n_failed_gateways, n_not_run, n_flaky, n_slow;
     size_t outcomes[TXG_OUTCOMES];
     size_t done, total;
     struct txg_duration *durations;
@@ -90,6 +90,7 @@ void txg_nodes_release(struct txg_terminal *t);
 
 /* progress.c */
 void txg_progress_result(struct txg_terminal *t, const struct txg_event *event);
+void txg_progress_slow(struct txg_terminal *t, const struct txg_event *event); /* its line */
 void txg_progress_end(struct txg_terminal *t); /* ends the last line of letters */
 
 /* echo.c: with -s, lines of what a test writes, as they come; at its end one without its newline.

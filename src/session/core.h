@@ -36,7 +36,7 @@ struct txg_session {
     struct txg_tries **tries;    /* retry.c: by number; NULL: none has failed yet */
     size_t total, done;          /* those that the run owes, and has */
     size_t counts[TXG_OUTCOMES];
-    size_t flaky;
+    size_t flaky, slow;
     size_t deselected, collect_errors, failures, gateways_failed;
     long restarts;
     size_t tried_at;         /* `done` when everyone was dead and started again, or 0 */

@@ -49,6 +49,7 @@ static void finish(struct txg_session *s)
     struct txg_event *e = txg_session_report(s, TXG_EVENT_RUN_FINISH, NULL);
     memcpy(e->finish.outcomes, s->counts, sizeof s->counts);
     e->finish.flaky = s->flaky;
+    e->finish.slow = s->slow;
     e->finish.collect_errors = s->collect_errors;
     e->finish.deselected = s->deselected;
     e->finish.gateways_failed = s->gateways_failed;
@@ -130,6 +131,15 @@ static void give_up(struct txg_session *s, struct txg_node *node)
     node->silent_at = INT64_MAX;
 }
 
+static void tell_slow(struct txg_session *s, struct txg_node *node)
+{
+    node->slow_at = INT64_MAX;
+    s->slow++;
+    txg_session_report_test(s, TXG_EVENT_TEST_SLOW, node,
+                            txg_session_number(s, node, node->held.items[node->held.head]))
+        ->slow.elapsed = s->now - node->started_at;
+}
+
 /* Everything that a gateway owes by itself has its time. */
 static void watch(struct txg_session *s, bool *alive)
 {
@@ -139,6 +149,8 @@ static void watch(struct txg_session *s, bool *alive)
         if (node->state == TXG_NODE_DEAD)
             continue;
         *alive = true;
+        if (node->running && s->now >= node->slow_at)
+            tell_slow(s, node);
         enum txg_wait wait = wait_for(s, node);
         if (wait != node->waits) {
             node->waits = wait;
@@ -162,13 +174,19 @@ void txg_session_look(struct txg_session *s)
         finish(s);
 }
 
+static int64_t due(const struct txg_node *node)
+{
+    if (node->state == TXG_NODE_DEAD)
+        return INT64_MAX;
+    return node->running && node->slow_at < node->silent_at ? node->slow_at : node->silent_at;
+}
+
 int64_t txg_session_deadline(const struct txg_session *s)
 {
     int64_t next = s->give_up_at;
     if (s->config.run_timeout && !s->overtime && s->began + s->config.run_timeout < next)
         next = s->began + s->config.run_timeout;
     for (size_t i = 0; i < s->n_nodes; i++)
-        if (s->nodes[i]->state != TXG_NODE_DEAD && s->nodes[i]->silent_at < next)
-            next = s->nodes[i]->silent_at;
+        next = due(s->nodes[i]) < next ? due(s->nodes[i]) : next;
     return s->progress == TXG_OVER ? INT64_MAX : next;
 }

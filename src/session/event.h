@@ -33,6 +33,7 @@ enum txg_event_type {
     TXG_EVENT_SCHEDULING,        /* scheduling: all collections are in, tests are dealt */
     TXG_EVENT_COLLECT_ERROR,     /* gateway, text: a file that could not be collected */
     TXG_EVENT_TEST_START,        /* gateway, test */
+    TXG_EVENT_TEST_SLOW,         /* gateway, test, slow: it runs for long; once for each try */
     TXG_EVENT_TEST_LIVE,         /* gateway, test, output: while it runs, for who looks on */
     TXG_EVENT_TEST_OUTPUT,       /* gateway, test, output: before its FINISH or RETRY */
     TXG_EVENT_TEST_FINISH,       /* gateway (NULL when nobody ran it), test, result */
@@ -116,6 +117,9 @@ struct txg_event {
             struct txg_span data;
             int64_t dropped; /* of TEST_LIVE: bytes in front of this piece that are not shown */
         } output;
+        struct {
+            int64_t elapsed; /* microseconds since its start */
+        } slow;
         struct txg_event_result result;
         struct {
             struct txg_span text;
@@ -123,6 +127,7 @@ struct txg_event {
         struct {
             size_t outcomes[TXG_OUTCOMES];
             size_t flaky; /* of those that did not fail */
+            size_t slow;  /* TEST_SLOW events */
             size_t collect_errors;
             size_t deselected;      /* outcomes that -k left out */
             size_t gateways_failed; /* could not start or were lost */

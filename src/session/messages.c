@@ -81,6 +81,7 @@ static bool start_test(struct txg_session *s, struct txg_node *node, int64_t ind
     }
     node->running = node->worked = true;
     node->started_at = s->now;
+    node->slow_at = s->config.slow_timeout ? s->now + s->config.slow_timeout : INT64_MAX;
     if (node->sent_at) {
         int64_t took = s->now - node->sent_at, known = node->round_trip;
         node->round_trip = known == 0 || took < known ? took : (3 * known + took) / 4;

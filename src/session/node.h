@@ -60,6 +60,7 @@ struct txg_node {
     int64_t sent_at;        /* when it was sent a test and held none; 0: it has started that one */
     int64_t round_trip;     /* microseconds, between that and the test's start; 0: not known */
     int64_t started_at;     /* while it runs a test */
+    int64_t slow_at;        /* when that has run for long; INT64_MAX: it is told */
     int64_t pace;    /* time its tests take per time expected, of TXG_PACE_EVEN; 0: not known */
     bool running;    /* held's front has sent logstart */
     size_t reports;  /* tests that it has done */

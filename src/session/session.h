@@ -77,6 +77,7 @@ struct txg_session_config {
     size_t maxschedchunk;    /* 0: no cap */
     bool keep_order;         /* loadscope and its kin: not the largest first */
     int64_t collect_timeout; /* microseconds from workerready to the collection; 0: no limit */
+    int64_t slow_timeout;    /* microseconds: who runs longer is told of; 0: nobody */
     int64_t run_timeout;     /* microseconds: then all that runs is killed; 0: no limit */
     size_t retries;          /* how often a test that fails is tried again before it counts */
     bool retry_other; /* each time on a gateway's place where it has not failed; not `each` */

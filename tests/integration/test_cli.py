@@ -357,3 +357,14 @@ def test_output_that_stands_still_delays_no_lease(txgate, tmp_path):
     out, _ = p.communicate(timeout=30)
     assert p.returncode == 0, out[-2000:]
     assert "400 passed" in out
+
+
+def test_a_slow_test_is_told_of(txgate, script, tmp_path, outcomes):
+    script("slow", "sleep 1\n")
+    script("quick", "")
+    r = txgate("run", "--slow-timeout", "200ms", "--jsonl", "events", "slow", "quick")
+    assert r.code == 0 and "[gw0] SLOW slow runs for 0.2" in r.out, r
+    assert "2 passed, 1 slow in" in r.out, r
+    outcomes(tmp_path / "events")
+    r = txgate("run", "--slow-timeout", "0", "slow")
+    assert "SLOW" not in r.out and "1 passed in" in r.out, r

@@ -19,7 +19,8 @@ class Run:
         self.gateways, self.down, self.running = set(), {}, {}
         self.started, self.finished = {}, {}
         self.tries = {}  # number -> the outcomes of its tries that were followed by another
-        self.flaky = 0
+        self.flaky = self.slow = 0
+        self.slow_now = set()
         self.lost_on = set()
         self.given_up, self.lifted = set(), (0, None)  # quarantined; outcomes and time of the last
         self.total, self.end, self.now = None, None, 0
@@ -76,8 +77,15 @@ class Run:
                      self.running[gateway])
         if gateway in self.down:
             self.say("%s is down and starts '%s'", gateway, e["nodeid"])
+        self.slow_now.discard(e["number"])
         self.started[e["number"]] = gateway
         self.running[gateway] = e["number"]
+
+    def test_slow(self, e):
+        if self.running.get(e["gateway"]) != e["number"] or e["number"] in self.slow_now:
+            self.say("'%s' is slow, and does not run or was so before", e["nodeid"])
+        self.slow_now.add(e["number"])
+        self.slow += 1
 
     def test_output(self, e):
         if self.running.get(e["gateway"]) != e["number"]:
@@ -139,6 +147,8 @@ class Run:
             self.say("%d of %d tests have an outcome", len(self.finished), self.total)
         if e["flaky"] != self.flaky:
             self.say("%d are flaky, not %d", self.flaky, e["flaky"])
+        if e["slow"] != self.slow:
+            self.say("%d are slow, not %d", self.slow, e["slow"])
         if e["collect_errors"] != self.collect_errors:
             self.say("%d errors of collection, not %d", self.collect_errors, e["collect_errors"])
         if e["gateways_failed"] < self.failed_gateways and not self.stopping:

@@ -339,6 +339,8 @@ static void test_start(struct sim_world *w, const struct txg_event *e)
     it->state = SIM_RUNNING;
     struct sim_node *node = &w->nodes[o->must_by];
     node->seen.running = outcome;
+    node->seen.started = w->now;
+    node->seen.slow = false;
     node->seen.worked = true;
     o->boards[node->board].deaths = 0;
     o->hosts[w->plan->boards[node->board].host].worked = true;
@@ -475,6 +477,27 @@ static void run_finish(struct sim_world *w, const struct txg_event *e)
         sim_fail(w, "%zu gateways failed, not %zu", o->failed_gateways, e->finish.gateways_failed);
 }
 
+static void is_slow(struct sim_world *w, const struct txg_event *e)
+{
+    struct sim_seen *seen = &w->nodes[e->gateway->number].seen;
+    int64_t limit = w->plan->config.slow_timeout;
+    if (seen->running == SIM_NONE || seen->slow || !limit || w->now - seen->started < limit ||
+        named_by(w, e) != seen->running)
+        sim_fail(w, "gw%u is said to run a test for long", e->gateway->number);
+    seen->slow = true;
+}
+
+/* Ticks come in time: nobody runs for longer and it was not told. */
+static void check_slow(struct sim_world *w)
+{
+    int64_t limit = w->plan->config.slow_timeout;
+    for (size_t i = 0; limit && i < w->n_nodes; i++) {
+        const struct sim_seen *seen = &w->nodes[i].seen;
+        if (seen->running != SIM_NONE && !seen->slow && w->now - seen->started >= limit)
+            sim_fail(w, "gw%zu runs a test for long, and nobody is told", i);
+    }
+}
+
 static bool is_quarantined(const struct sim_world *w, const struct sim_node *node)
 {
     return w->oracle.boards[node->board].deaths >= 3 ||
@@ -504,6 +527,9 @@ static void take_event(struct sim_world *w, const struct txg_event *e)
     case TXG_EVENT_GATEWAY_COLLECTED:
         w->nodes[e->gateway->number].seen.collected = true;
         w->nodes[e->gateway->number].seen.early = !o->dealing;
+        break;
+    case TXG_EVENT_TEST_SLOW:
+        is_slow(w, e);
         break;
     case TXG_EVENT_QUARANTINE:
         quarantine(w, e);
@@ -777,6 +803,8 @@ void sim_oracle_after(struct sim_world *w)
         sim_fail(w, "test %zu ended and nobody was told", o->must_finish);
     if (o->must_close)
         sim_fail(w, "gw%u lied and is believed", o->must_by);
+    if (!o->finished)
+        check_slow(w);
     if (o->stopping && o->stopped == w->events && !o->finished)
         check_stopped(w);
     if (o->dealing && !o->stopping && !o->finished)

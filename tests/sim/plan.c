@@ -282,6 +282,7 @@ void sim_plan_init(struct sim_plan *p, uint64_t seed, int dist)
     draw_failed(p, &r);
     draw_collections(p, &r);
     draw_faults(p, &r);
+    p->config.slow_timeout = sim_chance(&r, 30) ? sim_between(&r, 100 * SIM_MS, 10 * SIM_S) : 0;
 }
 
 void sim_plan_release(struct sim_plan *p)

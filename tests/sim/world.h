@@ -61,6 +61,8 @@ struct sim_node { /* a gateway, by its number */
         bool collected, early, finished, closed, dead, replaced, ended_well, worked;
         size_t shutdown; /* the event that brought it, or 0 */
         size_t running;  /* an outcome, or SIM_NONE */
+        int64_t started; /* when the session was told of it */
+        bool slow;       /* which has been told */
         size_t held;     /* outcomes, the running one included */
     } seen;
 };

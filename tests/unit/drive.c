@@ -82,6 +82,10 @@ static void say_event(struct drive *d, const struct txg_event *e)
     case TXG_EVENT_TEST_LIVE:
         txg_buf_printf(&b, "live %s %.*s", id, TXG_FMT(e->test.nodeid));
         break;
+    case TXG_EVENT_TEST_SLOW:
+        txg_buf_printf(&b, "slow %s %.*s after %lld", id, TXG_FMT(e->test.nodeid),
+                       (long long)e->slow.elapsed);
+        break;
     case TXG_EVENT_TEST_OUTPUT:
         txg_buf_printf(&b, "output %s %.*s", id, TXG_FMT(e->test.nodeid));
         break;

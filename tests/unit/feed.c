@@ -87,6 +87,15 @@ void feed_quarantine(struct feed *f, const struct txg_gateway_info *gateway, con
                                                     .text = txg_span_cstr(text)}});
 }
 
+void feed_slow(struct feed *f, const struct txg_gateway_info *gateway, const char *nodeid)
+{
+    f->slow++;
+    feed_event(f, (struct txg_event){.type = TXG_EVENT_TEST_SLOW,
+                                     .gateway = gateway,
+                                     .test = {f->number, txg_span_cstr(nodeid), NULL, 1},
+                                     .slow.elapsed = 60001000});
+}
+
 void feed_scheduling(struct feed *f, const char *scheduler, size_t total)
 {
     f->total = total;
@@ -163,6 +172,7 @@ void feed_run_finish(struct feed *f, int exit_code)
 {
     struct txg_event event = {.type = TXG_EVENT_RUN_FINISH,
                               .finish = {.flaky = f->flaky,
+                                         .slow = f->slow,
                                          .collect_errors = f->collect_errors,
                                          .gateways_failed = f->gateways_failed,
                                          .exit_code = exit_code}};

@@ -27,7 +27,7 @@ struct feed {
     int64_t now;
     size_t total, done, number;
     size_t outcomes[TXG_OUTCOMES];
-    size_t flaky;
+    size_t flaky, slow;
     size_t collect_errors, gateways_failed; /* counted by the calls below */
 };
 
@@ -41,6 +41,7 @@ void feed_collected(struct feed *f, const struct txg_gateway_info *gateway, size
 void feed_down(struct feed *f, const struct txg_gateway_info *gateway, const char *reason,
                bool lost, bool before_ready, const struct txg_gateway_info *replacement);
 void feed_quarantine(struct feed *f, const struct txg_gateway_info *gateway, const char *text);
+void feed_slow(struct feed *f, const struct txg_gateway_info *gateway, const char *nodeid);
 void feed_scheduling(struct feed *f, const char *scheduler, size_t total);
 void feed_text(struct feed *f, enum txg_event_type type, const struct txg_gateway_info *gateway,
                const char *nodeid, const char *text);

@@ -39,6 +39,7 @@ static void every_event_is_one_line(void)
     feed_down(&f, &feed_gw1, "killed", true, false, &feed_gw2);
     feed_gateway(&f, TXG_EVENT_GATEWAY_START, &feed_gw2);
     feed_outcome(&f, NULL, "t/b", TXG_NOT_RUN, "");
+    feed_slow(&f, &feed_gw0, "t/b");
     feed_quarantine(&f, &feed_gw0, "no more");
     feed_text(&f, TXG_EVENT_WARNING, NULL, "", "careful");
     feed_text(&f, TXG_EVENT_INTERNAL_ERROR, &feed_gw0, "", "oops");
@@ -77,6 +78,8 @@ static void every_event_is_one_line(void)
         "\"outcome\":\"not run\",\"reason\":\"\",\"start\":-1,\"duration\":0,\"status\":-1,"
         "\"signal\":0,\"dropped_out\":0,\"dropped_err\":0,\"leaked\":0,\"utime\":0,\"stime\":0,"
         "\"maxrss\":0,\"done\":2,\"total\":3}\n"
+        "{\"event\":\"test_slow\",\"t\":5,\"gateway\":\"gw0\",\"number\":2,\"nodeid\":\"t/b\","
+        "\"elapsed\":60001000}\n"
         "{\"event\":\"quarantine\",\"t\":5,\"gateway\":\"gw0\",\"spec\":\"popen\",\"host\":false,"
         "\"deaths\":3,\"words\":\"ouch\",\"text\":\"no more\"}\n"
         "{\"event\":\"warning\",\"t\":5,\"text\":\"careful\"}\n"
@@ -85,7 +88,8 @@ static void every_event_is_one_line(void)
         "{\"event\":\"run_finish\",\"t\":5,\"outcomes\":{\"passed\":0,\"failed\":1,\"skipped\":0,"
         "\"xfailed\":0,\"xpassed\":0,\"error\":0,\"crashed\":0,\"timed out\":0,\"lost\":0,"
         "\"not "
-        "run\":1},\"flaky\":0,\"collect_errors\":1,\"deselected\":0,\"gateways_failed\":1,\"exit_"
+        "run\":1},\"flaky\":0,\"slow\":1,\"collect_errors\":1,\"deselected\":0,\"gateways_failed\":"
+        "1,\"exit_"
         "code\":1}\n");
     f.r->ops->free(f.r);
     feed_sink_release(&sink);
@@ -105,7 +109,7 @@ static void tries_are_told(void)
                                         "\"outcome\":\"failed\",\"reason\":\"exit status 1\""));
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "\"nodeid\":\"t/a\",\"attempt\":2,\"outcome\":\"passed\","
                                         "\"flaky\":true,"));
-    CU_ASSERT_PTR_NOT_NULL(strstr(text, "\"flaky\":1,\"collect_errors\":0"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "\"flaky\":1,\"slow\":0,\"collect_errors\":0"));
     f.r->ops->free(f.r);
     feed_sink_release(&sink);
 }

@@ -534,6 +534,35 @@ static void the_run_has_its_time(void)
     drive_release(&d);
 }
 
+static void a_slow_test_is_told_of_once(void)
+{
+    struct drive d;
+    struct txg_session_config config = drive_config(TXG_DIST_LOAD, 1);
+    config.slow_timeout = 5000000;
+    config.retries = 1;
+    drive_begin(&d, &config);
+    drive_collect(&d, 0, "ab");
+    drive_start(&d, 0, 0);
+    drive_take(&d);
+    int64_t begun = d.now;
+    CU_ASSERT_EQUAL(txg_session_deadline(d.s), begun + 5000000);
+    drive_tick(&d, begun + 4999999);
+    expect(&d, "");
+    drive_tick(&d, begun + 5000000);
+    expect(&d, "slow gw0 a after 5000000");
+    CU_ASSERT_EQUAL(txg_session_deadline(d.s), INT64_MAX);
+    drive_tick(&d, begun + 50000000);
+    expect(&d, "");
+    drive_report(&d, 0, 0, TXG_FAILED);
+    drive_start(&d, 0, 1);
+    drive_report(&d, 0, 1, TXG_PASSED);
+    drive_start(&d, 0, 0); /* each try may be slow */
+    drive_take(&d);
+    drive_tick(&d, d.now + 6000000);
+    expect(&d, "slow gw0 a after 6000000");
+    drive_release(&d);
+}
+
 static void what_was_collected_is_told_of(void)
 {
     struct drive d;
@@ -1040,6 +1069,7 @@ int main(int argc, char **argv)
         {"a host dies three times", a_host_dies_three_times},
         {"who does nothing is closed", who_does_nothing_is_closed},
         {"the run has its time", the_run_has_its_time},
+        {"a slow test is told of once", a_slow_test_is_told_of_once},
         {"what was collected is told of", what_was_collected_is_told_of},
         {"the dead change nothing", the_dead_change_nothing},
         {"restarts are limited", restarts_are_limited},

@@ -227,6 +227,21 @@ static void lines_of_letters_end_with_a_percentage(void)
     drop(&f);
 }
 
+static void slow_tests_have_a_line_and_a_count(void)
+{
+    struct feed f = new_terminal((struct txg_terminal_options){.durations = -1, .width = 50});
+    feed_begin(&f, "load", "LoadScheduling", 2);
+    feed_sink_take(&sink);
+    feed_outcome(&f, &feed_gw0, "t/a", TXG_PASSED, "");
+    feed_slow(&f, &feed_gw1, "t/\033[1mb");
+    feed_outcome(&f, &feed_gw1, "t/b", TXG_PASSED, "");
+    same(end(&f, 61), ".\n"
+                      "[gw1 imx6-a] SLOW t/\\x1b[1mb runs for 60.00s (0:01:00)\n"
+                      ".                                          [100%]\n"
+                      "====== 2 passed, 1 slow in 61.00s (0:01:01) ======\n");
+    drop(&f);
+}
+
 static void verbose_lines(void)
 {
     struct feed f = new_terminal((struct txg_terminal_options){.durations = -1, .verbosity = 1});
@@ -620,6 +635,7 @@ int main(int argc, char **argv)
         {"tries are shown", tries_are_shown},
         {"every outcome is counted", every_outcome_is_counted},
         {"lines of letters end with a percentage", lines_of_letters_end_with_a_percentage},
+        {"slow tests have a line and a count", slow_tests_have_a_line_and_a_count},
         {"verbose lines", verbose_lines},
         {"gateways that go down", gateways_that_go_down},
         {"many gateways are summed up", many_gateways_are_summed_up},
