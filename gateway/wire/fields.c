@@ -142,6 +142,7 @@ static const struct txg_field collect_fields[] = {
 
 static const struct txg_field runtests_fields[] = {
     {"indices", TXG_FIELD_RANGES, MANY(indices.ranges, indices.n_ranges)},
+    {"takes", TXG_FIELD_INT, AT(indices.takes), IN(0, TIME_MAX), OPTIONAL},
 };
 
 static const struct txg_field steal_fields[] = {

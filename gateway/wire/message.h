@@ -19,7 +19,7 @@
 #include "src/base/str.h"
 #include "src/base/value.h"
 
-#define TXG_PROTOCOL   4
+#define TXG_PROTOCOL   5
 #define TXG_PASSED_MAX 2048 /* tests in one `passed` */
 
 enum txg_msg_type {
@@ -247,6 +247,7 @@ struct txg_msg_range {
 
 struct txg_msg_indices { /* runtests, steal, unscheduled, need */
     int64_t seq;         /* unscheduled only */
+    int64_t takes;       /* runtests only: microseconds, all of them; 0: not known */
     struct txg_msg_range *ranges;
     size_t n_ranges;
 };

@@ -7,6 +7,8 @@
 
 #include "src/session/core.h"
 
+#define LONG INT64_C(1000000) /* microseconds: no matter how much longer */
+
 void txg_pending_push(struct txg_pending *p, size_t number)
 {
     if (p->head == p->tail) {
@@ -133,9 +135,10 @@ void txg_deal_put_back(struct txg_deal *d, size_t number)
     p->items[behind] = number;
 }
 
-/* Sends indices as ranges. */
-static void send_indices(struct txg_deal *d, const struct txg_node *node, enum txg_msg_type type,
-                         const size_t *indices, size_t count)
+/* Sends indices as ranges. Returns the message, borrowed. */
+static struct txg_msg_indices *send_indices(struct txg_deal *d, const struct txg_node *node,
+                                            enum txg_msg_type type, const size_t *indices,
+                                            size_t count)
 {
     size_t n = 0;
     struct txg_msg_range *ranges = txg_session_keep(d->session, txg_xcalloc(count, sizeof *ranges));
@@ -151,6 +154,20 @@ static void send_indices(struct txg_deal *d, const struct txg_node *node, enum t
     c->msg.type = type;
     c->msg.indices.ranges = ranges;
     c->msg.indices.n_ranges = n;
+    return &c->msg.indices;
+}
+
+/* What the last `n` that the node holds are expected to take; 0: not known, or long. */
+static int64_t takes(const struct txg_deal *d, const struct txg_node *node, size_t n)
+{
+    int64_t sum = 0;
+    for (size_t i = node->held.tail - n; d->expect.us && i < node->held.tail; i++) {
+        int64_t us = txg_deal_expected(d, node, txg_deal_number(d, node, node->held.items[i]));
+        if (us < 0 || us > LONG - sum)
+            return 0;
+        sum += us + 1;
+    }
+    return sum;
 }
 
 /* The last `n` that the node holds. */
@@ -161,7 +178,9 @@ static void send_held(struct txg_deal *d, struct txg_node *node, size_t n)
     node->retired = false;
     if (txg_held_count(&node->held) == n)
         node->sent_at = d->session->now;
-    send_indices(d, node, TXG_MSG_RUNTESTS, node->held.items + node->held.tail - n, n);
+    struct txg_msg_indices *sent =
+        send_indices(d, node, TXG_MSG_RUNTESTS, node->held.items + node->held.tail - n, n);
+    sent->takes = takes(d, node, n);
 }
 
 static void take(struct txg_deal *d, struct txg_node *node, size_t index)

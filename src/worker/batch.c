@@ -12,7 +12,7 @@
 size_t txg_batch_size(const struct txg_runner *r, const struct txg_item *item)
 {
     if (r->paced != item->path || r->pace < 0)
-        return TXG_BATCH_FIRST;
+        return r->takes > 0 && r->takes <= TXG_BATCH_TIME ? TXG_BATCH_MAX : TXG_BATCH_FIRST;
     int64_t n = TXG_BATCH_TIME / (r->pace + 1);
     return n < 1 ? 1 : n > TXG_BATCH_MAX ? TXG_BATCH_MAX : (size_t)n;
 }

@@ -30,6 +30,7 @@ struct txg_runner {
     int64_t maxfail,
         failures;  /* of its own: maxfail reaches it before the controller's word does */
     int64_t fence; /* no test is started from then on */
+    int64_t takes; /* what waits in the queue is expected to take, at most; 0: not known */
 
     /* The process that runs, or is about to. */
     int64_t *batch; /* indices */

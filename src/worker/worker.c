@@ -88,6 +88,10 @@ static void go_on_collecting(struct worker *w)
 
 static int queue_ranges(struct worker *w, const struct txg_msg_indices *in, struct txg_err *err)
 {
+    bool first = w->queue.head == w->queue.tail;
+    w->runner.takes = in->takes > 0 && (first || w->runner.takes > 0)
+                          ? in->takes + (first ? 0 : w->runner.takes)
+                          : 0;
     for (size_t i = 0; i < in->n_ranges; i++) {
         const struct txg_msg_range *r = &in->ranges[i];
         if (r->first + r->count > (int64_t)w->collection.n_items)

@@ -9,7 +9,7 @@ import pathlib
 import struct
 import sys
 
-PROTOCOL = 4
+PROTOCOL = 5
 HEADER = struct.Struct(">II")
 
 

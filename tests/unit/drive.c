@@ -42,6 +42,8 @@ static void say_message(struct drive *d, unsigned gateway, const struct txg_msg 
             if (r->count > 1)
                 txg_buf_printf(&b, "+%lld", (long long)r->count);
         }
+        if (msg->indices.takes)
+            txg_buf_printf(&b, " in %lld us", (long long)msg->indices.takes);
     }
     say(d, txg_buf_cstr(&b));
     txg_buf_release(&b);

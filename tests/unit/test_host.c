@@ -255,7 +255,7 @@ static void another_protocol(void)
     snprintf(line, sizeof line, "TXG %s\n", token);
     txg_pair_say(near, line, strlen(line));
     send_hello(TXG_PROTOCOL + 1);
-    expect_end(&b, "failed: hello: the worker speaks protocol 5, this txgate 4: install the same "
+    expect_end(&b, "failed: hello: the worker speaks protocol 6, this txgate 5: install the same "
                    "version on both sides");
     begin(&b);
     snprintf(line, sizeof line, "TXG %s\n", token);

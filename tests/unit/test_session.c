@@ -761,7 +761,8 @@ static void short_tests_stay_together(void)
     drive_collect(&d, 0, names);
     drive_collect(&d, 1, names);
     expect(&d, "gw0 sendcollection; collected gw0 12; collected gw1 12; "
-               "scheduling DurationScheduling 12; gw0 runtests 0+6; gw1 runtests 6+6");
+               "scheduling DurationScheduling 12; gw0 runtests 0+6 in 3906 us; "
+               "gw1 runtests 6+6 in 3906 us");
     d.now += 100;
     for (int64_t i = 6; i < 12; i++) {
         drive_pass(&d, 1, i);

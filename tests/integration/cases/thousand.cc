@@ -32,7 +32,7 @@ class Tells : public testing::Environment {
     void TearDown() override
     {
         if (getenv("IO"))
-            std::ofstream(getenv("IO")) << std::ifstream("/proc/" + std::to_string(getppid()) + "/io").rdbuf();
+            std::ofstream(getenv("IO"), std::ios::app) << std::ifstream("/proc/" + std::to_string(getppid()) + "/io").rdbuf();
     }
 };
 
