@@ -160,10 +160,11 @@ static int run_plan(const struct txg_options *o, const struct txg_plan *plan)
                                                      .measure = o->verbosity > 1});
     exit_code = close_outputs(&out, exit_code);
     /* the next run goes without; this one was what it was */
-    if (txg_state_save(plan->told, time(NULL), &err) != 0) {
+    int rc = txg_state_save(plan->told, plan->state, time(NULL), &err);
+    if (rc < 0)
         txg_err_wrap(&err, "times and failures are not kept");
+    if (rc < 0 || (rc > 0 && plan->state_warning.code == 0))
         complain("run", &err, 0);
-    }
     return exit_code;
 }
 

@@ -67,16 +67,22 @@ static int make_testrunuid(const char *given, char **out, struct txg_err *err)
     return 0;
 }
 
-static enum txg_dist choose_dist(const struct txg_options *o, const struct txg_plan *p)
+/* Reading what earlier runs know takes its time: only where that decides anything. */
+static void choose_dist(const struct txg_options *o, struct txg_plan *p)
 {
     size_t n_times;
     int dist = o->dist;
     if (dist < 0 && p->config.dist)
         dist = txg_dist_parse(p->config.dist);
-    if (dist >= 0)
-        return (enum txg_dist)dist;
+    bool asks = dist < 0 || dist == TXG_DIST_DURATION || o->failed_only || o->failed_first;
+    p->state =
+        asks ? txg_state_load(p->config.root, &p->state_warning) : txg_state_new(p->config.root);
+    if (dist >= 0) {
+        p->dist = (enum txg_dist)dist;
+        return;
+    }
     txg_state_times(p->state, &n_times);
-    return n_times ? TXG_DIST_DURATION : TXG_DIST_LOAD;
+    p->dist = n_times ? TXG_DIST_DURATION : TXG_DIST_LOAD;
 }
 
 static void choose_limits(const struct txg_options *o, struct txg_plan *p)
@@ -208,9 +214,8 @@ static int fill(const struct txg_options *o, struct txg_plan *p, struct txg_err 
 {
     if (fill_gateways(o, p, err) != 0)
         return -1;
-    p->state = txg_state_load(p->config.root, &p->state_warning);
     p->told = txg_state_new(p->config.root);
-    p->dist = choose_dist(o, p);
+    choose_dist(o, p);
     if (check_retries(p, err) != 0)
         return -1;
     if (txg_suites_select(o, &p->config, p->start, &p->suites, err) != 0)

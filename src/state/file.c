@@ -48,8 +48,28 @@ static int read_whole(int fd, struct txg_buf *out)
     }
 }
 
-int txg_state_file_read(const char *dir, struct txg_buf *out, struct txg_err *err)
+static struct txg_state_version version_of(const struct stat *st)
 {
+    return (struct txg_state_version){true,        st->st_dev,         st->st_ino,
+                                      st->st_size, st->st_mtim.tv_sec, st->st_mtim.tv_nsec};
+}
+
+bool txg_state_file_is(const char *dir, const struct txg_state_version *version)
+{
+    TXG_AUTOFREE char *path = txg_xasprintf("%s/" NAME, dir);
+    struct stat st;
+    if (!version->is_there || lstat(path, &st) != 0)
+        return false;
+    struct txg_state_version now = version_of(&st);
+    return now.device == version->device && now.inode == version->inode &&
+           now.size == version->size && now.seconds == version->seconds &&
+           now.nanoseconds == version->nanoseconds;
+}
+
+int txg_state_file_read(const char *dir, struct txg_buf *out, struct txg_state_version *version,
+                        struct txg_err *err)
+{
+    *version = (struct txg_state_version){0};
     TXG_AUTOFREE char *path = txg_xasprintf("%s/" NAME, dir);
     /* without O_NONBLOCK a FIFO in its place would hold us here */
     int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -70,6 +90,8 @@ int txg_state_file_read(const char *dir, struct txg_buf *out, struct txg_err *er
     else
         rc = 0;
     close(fd);
+    if (rc == 0)
+        *version = version_of(&st);
     return rc;
 }
 

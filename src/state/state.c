@@ -16,6 +16,7 @@
 struct txg_state {
     char *dir;
     struct txg_records table;
+    struct txg_state_version version; /* of the file that the table was read from */
     bool changed;
     struct txg_state_time *times; /* made when they are asked for */
     struct txg_span *failed;
@@ -132,16 +133,20 @@ static int read_text(struct txg_span text, struct txg_records *t, struct txg_err
 }
 
 /* What is there, or nothing and the reason. */
-static int read_table(const char *dir, struct txg_records *t, struct txg_err *err)
+static int read_table(const char *dir, struct txg_records *t, struct txg_state_version *version,
+                      struct txg_err *err)
 {
     struct txg_buf text = {0};
-    int rc = txg_state_file_read(dir, &text, err);
+    int rc = txg_state_file_read(dir, &text, version, err);
     if (rc == 0 && read_text(txg_span(txg_buf_data(&text), txg_buf_len(&text)), t, err) != 0) {
         txg_err_wrap(err, "%s/.txgate/state", dir);
         rc = -1;
     }
-    if (rc < 0)
+    if (rc < 0) {
+        txg_err_wrap(err, "times and failures of earlier runs are ignored");
         txg_records_release(t);
+        version->is_there = false;
+    }
     txg_buf_release(&text);
     return rc;
 }
@@ -157,8 +162,7 @@ struct txg_state *txg_state_load(const char *dir, struct txg_err *warning)
 {
     struct txg_state *s = txg_state_new(dir);
     *warning = (struct txg_err){0};
-    if (read_table(dir, &s->table, warning) < 0)
-        txg_err_wrap(warning, "times and failures of earlier runs are ignored");
+    read_table(dir, &s->table, &s->version, warning);
     return s;
 }
 
@@ -298,9 +302,21 @@ static void merge(const struct txg_records *told, int64_t stamp, struct txg_reco
     }
 }
 
-int txg_state_save(struct txg_state *s, int64_t stamp, struct txg_err *err)
+/* What is there by now. -1: it is damaged, and left out. */
+static int take_known(struct txg_state *s, struct txg_state *known, struct txg_records *now,
+                      struct txg_err *err)
 {
-    struct txg_err ignored;
+    struct txg_state_version version;
+    if (!known || !txg_state_file_is(s->dir, &known->version))
+        return read_table(s->dir, now, &version, err) < 0 ? -1 : 0;
+    *now = known->table;
+    known->table = (struct txg_records){0};
+    forget_views(known);
+    return 0;
+}
+
+int txg_state_save(struct txg_state *s, struct txg_state *known, int64_t stamp, struct txg_err *err)
+{
     struct txg_records now = {0};
     struct txg_buf text = {0};
     if (!s->changed)
@@ -308,12 +324,12 @@ int txg_state_save(struct txg_state *s, int64_t stamp, struct txg_err *err)
     int lock = txg_state_file_lock(s->dir, err);
     if (lock < 0)
         return -1;
-    read_table(s->dir, &now, &ignored); /* what is damaged was told of at the start */
+    bool damaged = take_known(s, known, &now, err) < 0;
     merge(&s->table, stamp, &now);
     write_table(&now, &text);
     int rc = txg_state_file_replace(s->dir, &text, err);
     close(lock);
     txg_records_release(&now);
     txg_buf_release(&text);
-    return rc;
+    return rc == 0 ? damaged : rc;
 }

@@ -47,7 +47,10 @@ void txg_state_took(struct txg_state *s, struct txg_span nodeid, const char *arc
 void txg_state_ended(struct txg_state *s, struct txg_span nodeid, bool failed);
 
 /* Adds what was told to what is there by now; `stamp` orders runs (seconds since 1970). Nothing was
- * told: nothing is written. -1: nothing is changed. */
-int txg_state_save(struct txg_state *s, int64_t stamp, struct txg_err *err);
+ * told: nothing is written. `known` may be what was loaded from there, and is empty afterwards: it
+ * is not read again where nobody else has saved meanwhile. -1: nothing is changed; 1: what was
+ * there is damaged and gone, as `err` says. */
+int txg_state_save(struct txg_state *s, struct txg_state *known, int64_t stamp,
+                   struct txg_err *err);
 
 #endif

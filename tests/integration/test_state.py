@@ -89,11 +89,12 @@ def test_it_lies_beside_txgate_yaml(txgate, script, run, tmp_path):
     assert not (tmp_path / "below/.txgate").exists()
 
 
-def test_a_damaged_file_is_ignored(txgate, script, run, tmp_path):
+@pytest.mark.parametrize("options", [[], ["--dist", "load"]])  # it is read at the start, at the end
+def test_a_damaged_file_is_ignored(txgate, script, run, tmp_path, options):
     script("a_test", "exit 0\n")
     run("a_test")
     (tmp_path / ".txgate/state").write_bytes(b"txgate-state 1\nt\t\0\xff\n")
-    result, told = run("a_test")
+    result, told = run("a_test", *options)
     assert result.code == 0 and told[0]["dist"] == "load", result
     assert "times and failures of earlier runs are ignored: " in result.err, result
     assert ".txgate/state: line 2 is none of txgate's" in result.err, result

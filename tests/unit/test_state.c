@@ -71,7 +71,7 @@ static struct txg_state *load(void)
 static int save(struct txg_state *s, int64_t stamp)
 {
     struct txg_err err = {0};
-    int rc = txg_state_save(s, stamp, &err);
+    int rc = txg_state_save(s, NULL, stamp, &err);
     txg_state_free(s);
     return rc;
 }
@@ -166,6 +166,41 @@ static void two_runs_lose_nothing(void)
     remove_dir();
 }
 
+/* Tells that `name` took 1 us and saves that over `known`. */
+static void add(struct txg_state *known, const char *name, int64_t stamp)
+{
+    struct txg_err err;
+    struct txg_state *told = txg_state_new(dir);
+    txg_state_took(told, txg_span_cstr(name), "x", "", 1);
+    CU_ASSERT_EQUAL(txg_state_save(told, known, stamp, &err), 0);
+    txg_state_free(told);
+}
+
+static void what_was_loaded_is_not_read_again(void)
+{
+    make_dir();
+    char path[64], text[] = "txgate-state 1\nt\t1\t1\tx\t\ta\n";
+    struct stat st;
+    add(NULL, "a", 1);
+    struct txg_state *known = load(), *late = load();
+    snprintf(path, sizeof path, "%s/.txgate/state", dir);
+    CU_ASSERT_EQUAL(stat(path, &st), 0);
+    int fd = open(path, O_WRONLY);
+    text[sizeof text - 3] = 'b'; /* by who hides it */
+    CU_ASSERT_EQUAL(write(fd, text, sizeof text - 1), (ssize_t)sizeof text - 1);
+    CU_ASSERT_EQUAL(futimens(fd, (struct timespec[]){st.st_mtim, st.st_mtim}), 0);
+    close(fd);
+    add(known, "c", 2);
+    txg_state_free(known);
+    add(late, "d", 3); /* what it has loaded is not there any more */
+    CU_ASSERT_STRING_EQUAL(all_of(late), "a x  1;");
+    txg_state_free(late);
+    struct txg_state *s = load();
+    CU_ASSERT_STRING_EQUAL(all_of(s), "a x  1;c x  1;d x  1;");
+    txg_state_free(s);
+    remove_dir();
+}
+
 static void expect_ignored(const char *text, size_t len, const char *why)
 {
     struct txg_err warning;
@@ -176,7 +211,7 @@ static void expect_ignored(const char *text, size_t len, const char *why)
     CU_ASSERT_PTR_NOT_NULL(strstr(warning.text, "are ignored"));
     CU_ASSERT_STRING_EQUAL(all_of(s), "");
     txg_state_took(s, TXG_SPAN("a"), "x", "", 1);
-    CU_ASSERT_EQUAL(save(s, 5), 0);
+    CU_ASSERT_EQUAL(save(s, 5), 1);
     s = load();
     CU_ASSERT_STRING_EQUAL(all_of(s), "a x  1;");
     txg_state_free(s);
@@ -257,11 +292,11 @@ static void a_lock_is_waited_for(void)
         _exit(0);
     }
     usleep(100000);
-    CU_ASSERT_EQUAL(txg_state_save(s, 1, &err), 0);
+    CU_ASSERT_EQUAL(txg_state_save(s, NULL, 1, &err), 0);
     waitpid(pid, NULL, 0);
     int fd = open(folder, O_RDONLY);
     CU_ASSERT_EQUAL(flock(fd, LOCK_EX), 0);
-    CU_ASSERT_EQUAL(txg_state_save(s, 1, &err), -1);
+    CU_ASSERT_EQUAL(txg_state_save(s, NULL, 1, &err), -1);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "another txgate holds its lock"));
     close(fd);
     txg_state_free(s);
@@ -302,6 +337,7 @@ int main(int argc, char **argv)
         {"a test fails until it does not", a_test_fails_until_it_does_not},
         {"what took its time failed or not", what_took_its_time_failed_or_not},
         {"two runs lose nothing", two_runs_lose_nothing},
+        {"what was loaded is not read again", what_was_loaded_is_not_read_again},
         {"what is damaged is ignored", what_is_damaged_is_ignored},
         {"every truncation", every_truncation},
         {"what is no plain file", what_is_no_plain_file},
