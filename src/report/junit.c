@@ -6,15 +6,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "src/report/junit_plain.h"
 #include "src/report/printable.h"
 
 /* Text goes into the tree in pieces of this size at most, and trees are small but for output. */
 #define SAVE_MAX 8192
 
 /* The cases of one gateway differ in little: its tree stays, with its properties. */
+struct tree {
+    mxml_node_t *node; /* owned, or NULL */
+    struct txg_junit_plain plain;
+};
+
 struct txg_junit_trees {
-    mxml_node_t *nobody;    /* of tests that nobody ran */
-    mxml_node_t **gateways; /* by number; owned, or NULL */
+    struct tree nobody;    /* of tests that nobody ran */
+    struct tree *gateways; /* by number */
     size_t n;
 };
 
@@ -62,23 +68,29 @@ static void split_nodeid(struct txg_span nodeid, struct txg_span *path, struct t
     *name = txg_span(nodeid.data + cut + skip, nodeid.len - cut - skip);
 }
 
-static void set_names(struct txg_junit *j, mxml_node_t *node, const struct txg_event *event)
+static void put_class(struct txg_junit *j, struct txg_buf *class, struct txg_span path,
+                      const struct txg_event *event)
 {
-    struct txg_span path, name;
-    split_nodeid(event->test.nodeid, &path, &name);
-    struct txg_buf class = {0};
     if (j->each && event->gateway) {
         const struct txg_gateway_info *first = seat(event->gateway);
-        txg_buf_puts(&class, first->device ? first->device : first->id);
-        txg_buf_putc(&class, '.');
+        txg_buf_puts(class, first->device ? first->device : first->id);
+        txg_buf_putc(class, '.');
     }
     for (size_t i = 0; i < path.len; i++)
         if (path.data[i] != '/')
-            txg_buf_putc(&class, path.data[i]);
+            txg_buf_putc(class, path.data[i]);
         else if (i > 0)
-            txg_buf_putc(&class, '.');
+            txg_buf_putc(class, '.');
     if (path.len == 0)
-        txg_buf_puts(&class, event->test.suite ? event->test.suite : "txgate");
+        txg_buf_puts(class, event->test.suite ? event->test.suite : "txgate");
+}
+
+static void set_names(struct txg_junit *j, mxml_node_t *node, const struct txg_event *event)
+{
+    struct txg_span path, name;
+    struct txg_buf class = {0};
+    split_nodeid(event->test.nodeid, &path, &name);
+    put_class(j, &class, path, event);
     set_line(j, node, "classname", txg_span(txg_buf_data(&class), txg_buf_len(&class)));
     set_line(j, node, "name", name);
     txg_buf_release(&class);
@@ -108,7 +120,7 @@ static mxml_node_t *new_tree(struct txg_junit *j, const struct txg_gateway_info 
     return node;
 }
 
-static mxml_node_t *tree_of(struct txg_junit *j, const struct txg_gateway_info *gateway)
+static struct tree *tree_of(struct txg_junit *j, const struct txg_gateway_info *gateway)
 {
     if (!j->trees)
         j->trees = txg_xcalloc(1, sizeof *j->trees);
@@ -118,13 +130,19 @@ static mxml_node_t *tree_of(struct txg_junit *j, const struct txg_gateway_info *
         n = n < 2 * trees->n ? 2 * trees->n : n;
         trees->gateways = txg_xrealloc_array(trees->gateways, n, sizeof *trees->gateways);
         for (size_t i = trees->n; i < n; i++)
-            trees->gateways[i] = NULL;
+            trees->gateways[i] = (struct tree){0};
         trees->n = n;
     }
-    mxml_node_t **tree = gateway ? &trees->gateways[gateway->number] : &trees->nobody;
-    if (!*tree)
-        *tree = new_tree(j, gateway);
-    return *tree;
+    struct tree *tree = gateway ? &trees->gateways[gateway->number] : &trees->nobody;
+    if (!tree->node)
+        tree->node = new_tree(j, gateway);
+    return tree;
+}
+
+static void release_tree(struct tree *tree)
+{
+    mxmlDelete(tree->node);
+    txg_junit_plain_release(&tree->plain);
 }
 
 void txg_junit_release_trees(struct txg_junit *j)
@@ -132,8 +150,8 @@ void txg_junit_release_trees(struct txg_junit *j)
     if (!j->trees)
         return;
     for (size_t i = 0; i < j->trees->n; i++)
-        mxmlDelete(j->trees->gateways[i]);
-    mxmlDelete(j->trees->nobody);
+        release_tree(&j->trees->gateways[i]);
+    release_tree(&j->trees->nobody);
     free(j->trees->gateways);
     free(j->trees);
     j->trees = NULL;
@@ -293,9 +311,60 @@ static void save(struct txg_junit *j, mxml_node_t *node)
     txg_junit_write(j, all, strlen(all));
 }
 
+static bool is_plain(struct txg_junit *j, const struct txg_event *event)
+{
+    return event->result.outcome == TXG_PASSED && event->result.duration >= 0 && !j->tries &&
+           !txg_captures_get(&j->captures, event->gateway, 1) &&
+           !txg_captures_get(&j->captures, event->gateway, 2);
+}
+
+static void take_plain(struct tree *tree)
+{
+    static const char *const names[] = {"classname", "name", "time"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        mxmlElementSetAttr(tree->node, names[i], "");
+    char *text = mxmlSaveAllocString(tree->node, MXML_NO_CALLBACK);
+    if (!text)
+        txg_oom();
+    txg_junit_plain_take(&tree->plain, text);
+}
+
+/* The paths of suites without a path would be one, and their classes not. */
+static bool has_path(const struct txg_junit_plain *p, struct txg_span path)
+{
+    return path.len > 0 &&
+           txg_span_equal(path, txg_span(txg_buf_data(&p->path), txg_buf_len(&p->path)));
+}
+
+static void put_plain(struct txg_junit *j, struct tree *tree, const struct txg_event *event)
+{
+    struct txg_junit_plain *p = &tree->plain;
+    struct txg_span path, name;
+    struct txg_buf *text = &p->line;
+    split_nodeid(event->test.nodeid, &path, &name);
+    txg_buf_clear(text);
+    if (!p->text)
+        take_plain(tree);
+    if (!has_path(p, path)) {
+        put_class(j, text, path, event);
+        const char *line = xml_line(&j->scratch, txg_span(txg_buf_data(text), txg_buf_len(text)));
+        txg_junit_plain_front(p, path, txg_span_cstr(line));
+        txg_buf_clear(text);
+    }
+    xml_line(&j->scratch, name);
+    txg_junit_plain_put(p, text, txg_span(txg_buf_data(&j->scratch), txg_buf_len(&j->scratch)),
+                        event->result.duration);
+    txg_junit_write(j, txg_buf_data(text), txg_buf_len(text));
+}
+
 void txg_junit_testcase(struct txg_junit *j, const struct txg_event *event)
 {
-    mxml_node_t *node = tree_of(j, event->gateway), *properties = mxmlGetFirstChild(node);
+    struct tree *tree = tree_of(j, event->gateway);
+    if (is_plain(j, event)) {
+        put_plain(j, tree, event);
+        return;
+    }
+    mxml_node_t *node = tree->node, *properties = mxmlGetFirstChild(node);
     set_names(j, node, event);
     int64_t us = event->result.duration;
     mxmlElementSetAttrf(node, "time", "%lld.%06d", (long long)(us / 1000000), (int)(us % 1000000));

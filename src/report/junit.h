@@ -15,9 +15,10 @@
  * and rerunError, each with stackTrace, system-out and system-err; <failure> is the last try's.
  * A collect error is a testcase of classname "collection", an internal error one of "txgate".
  *
- * junit_file.c writes the file, junit.c one test, and it alone knows mxml; junit_tries.c keeps what
- * came of tests that are tried again. Cases go to the file as
- * they come, the counts of the header at the end into the room left for them.
+ * junit_file.c writes the file, junit.c one test, and it alone knows mxml; junit_plain.c puts those
+ * together that have least to say; junit_tries.c keeps what came of tests that are tried again.
+ * Cases go to the file as they come, the counts of the header at the end into the room left for
+ * them.
  */
 #ifndef TXG_REPORT_JUNIT_H
 #define TXG_REPORT_JUNIT_H

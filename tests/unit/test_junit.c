@@ -249,6 +249,46 @@ static void hostile_bytes_stay_xml(void)
     remove_dir();
 }
 
+/* What Mini-XML writes where there is output, and what is put together where there is none. */
+static void plain_cases_are_written_as_others(void)
+{
+    static const char *const nodeids[] = {"a",
+                                          "t/a::b",
+                                          "t/a::c<&>\"'",
+                                          "t\"<&>'/x::d",
+                                          "t\"<&>'/x::e\xff\t\n",
+                                          "/abs/f::",
+                                          "t/a::b\x1b[m",
+                                          "t/\xe2\x82\xac::\xc2\x9b",
+                                          "::::",
+                                          "a time=\"\" name=\"\"",
+                                          "t/a::b",
+                                          ""};
+    static const int64_t durations[] = {0, 7, 999999, 1000000, 3661000007};
+    static const char output[] = "<system-out>x</system-out>";
+    make_dir();
+    struct feed f = begin("each");
+    const size_t n = sizeof nodeids / sizeof *nodeids;
+    for (size_t i = 0; i < 2 * n; i++)
+        for (size_t k = 0; k < 2; k++) {
+            const struct txg_gateway_info *gateway = i % 3 ? &feed_gw0 : &feed_gw2;
+            struct txg_event_result passed = {.duration = durations[i % 5]};
+            if (k)
+                feed_output(&f, gateway, 1, false, TXG_SPAN("x"));
+            feed_result(&f, gateway, nodeids[i % n], passed);
+        }
+    char *text = end(&f), *line = strtok((char *)body(text), "\n");
+    for (size_t i = 0; i < 2 * n; i++) {
+        char *other = strtok(NULL, "\n"), *more = other ? strstr(other, output) : NULL;
+        CU_ASSERT_PTR_NOT_NULL_FATAL(more);
+        memmove(more, more + sizeof output - 1, strlen(more + sizeof output - 1) + 1);
+        CU_ASSERT_STRING_EQUAL(line, other);
+        line = strtok(NULL, "\n");
+    }
+    free(text);
+    remove_dir();
+}
+
 /* Interleaved over two gateways, cut anywhere, with a gap: nothing is mixed up or lost. */
 static void long_output_is_whole(void)
 {
@@ -456,6 +496,7 @@ int main(int argc, char **argv)
         {"each keeps gateways apart", each_keeps_gateways_apart},
         {"what belongs to no test", what_belongs_to_no_test},
         {"hostile bytes stay XML", hostile_bytes_stay_xml},
+        {"plain cases are written as others", plain_cases_are_written_as_others},
         {"long output is whole", long_output_is_whole},
         {"an aborted run leaves nothing", an_aborted_run_leaves_nothing},
         {"an older report is replaced", an_older_report_is_replaced},
