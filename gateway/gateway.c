@@ -480,7 +480,7 @@ void txg_gateways_open(struct txg_gateways *set, unsigned number,
     g->host = host_for(set, setup->spec);
     g->lines = txg_host_lines(g->host);
     place_of(set, g->host)->gateways++;
-    g->waiting = txg_host_is_shell(g->host);
+    g->waiting = txg_host_is_remote(g->host);
     if (!g->waiting)
         send_open(g, NULL);
     for (size_t i = 0; i < setup->n_messages; i++)

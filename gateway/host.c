@@ -21,8 +21,8 @@
  *      +-------------------+-----------------------+--------------+---> ENDING --end--> GONE
  *                      end, deadline, silence, fault, stop
  *
- * bootstrap.h has the steps of BOOTSTRAPPING. ENDING waits for the transport's on_end; whoever had
- * to be told was told on the way in.
+ * bootstrap.h has the steps of BOOTSTRAPPING, which a host whose worker runs already skips. ENDING
+ * waits for the transport's on_end; whoever had to be told was told on the way in.
  */
 enum state { CONNECTING, BOOTSTRAPPING, GREETING, UP, ENDING, GONE };
 
@@ -232,7 +232,7 @@ static void on_open(struct txg_transport *t)
     struct txg_host *h = t->user;
     if (h->state != CONNECTING)
         return;
-    h->state = BOOTSTRAPPING;
+    h->state = h->bootstrap ? BOOTSTRAPPING : GREETING;
     h->step = step_of(h);
     h->began = now_us();
 }
@@ -345,15 +345,16 @@ struct txg_host *txg_host_new(const struct txg_host_config *config)
                                        .accept_new_host_keys = config->accept_new_host_keys,
                                        .events = &events,
                                        .user = h});
-    h->bootstrap = txg_bootstrap_new(&(struct txg_bootstrap_config){
-        .token = h->token,
-        .shell = h->ops->shell,
-        .own_worker = config->worker,
-        .worker = config->spec->worker,
-        .arch = config->spec->arch,
-        .emulator = config->spec->emulator,
-        .no_cache = config->no_cache,
-    });
+    if (!h->ops->framed)
+        h->bootstrap = txg_bootstrap_new(&(struct txg_bootstrap_config){
+            .token = h->token,
+            .shell = h->ops->shell,
+            .own_worker = config->worker,
+            .worker = config->spec->worker,
+            .arch = config->spec->arch,
+            .emulator = config->spec->emulator,
+            .no_cache = config->no_cache,
+        });
     h->step = "connect";
     send_hello(h);
     h->ops->start(h->transport);
@@ -391,6 +392,11 @@ void txg_host_send_frames(struct txg_host *h, struct txg_span frames)
 bool txg_host_is_shell(const struct txg_host *h)
 {
     return h->ops->shell;
+}
+
+bool txg_host_is_remote(const struct txg_host *h)
+{
+    return h->ops->shell || h->ops->framed;
 }
 
 const char *txg_host_arch(const struct txg_host *h)

@@ -68,6 +68,7 @@ const char *txg_host_words(struct txg_host *h, size_t since);
 bool txg_host_is_usable(const struct txg_host *h);   /* not lost, not stopped */
 bool txg_host_is_up(const struct txg_host *h);       /* the agent's hello has come */
 bool txg_host_is_shell(const struct txg_host *h);    /* the worker was taken there */
+bool txg_host_is_remote(const struct txg_host *h);   /* test files have to be taken there */
 const char *txg_host_arch(const struct txg_host *h); /* arch=, else its uname -m, once it is up */
 const struct txg_spec *txg_host_spec(const struct txg_host *h);
 

@@ -1,6 +1,6 @@
 /*
- * The one interface of popen.c, exec.c, pair.c (later ssh.c, socket.c): a byte stream to a
- * program that was started on a host, and a reason for its end. Nobody outside a transport's file
+ * The one interface of popen.c, exec.c, ssh/ssh.c, socket.c, pair.c: a byte stream to a program on
+ * a host, and a reason for its end. Nobody outside a transport's file
  * asks which one it is.
  *
  * Life: `start` -> on_open -> any number of on_read, on_words, on_writable -> exactly one on_end. A
@@ -52,6 +52,7 @@ struct txg_transport_config {
 struct txg_transport_ops {
     const char *name; /* the spec's key: "popen" */
     bool shell;       /* the stream is a POSIX shell's: bootstrap.h gets the worker there */
+    bool framed;      /* the worker runs there already: its frames from the first byte on */
     struct txg_transport *(*create)(const struct txg_transport_config *config);
     void (*start)(struct txg_transport *t);
     /* Takes what goes now and returns how many bytes that was, never more than `len`; fewer mean
@@ -83,6 +84,11 @@ extern const struct txg_transport_ops txg_exec_ops;  /* a program that leads to 
 
 /* A shell of the login user on a host that is reached over SSH (libssh). */
 extern const struct txg_transport_ops txg_ssh_ops;
+
+#ifdef TXG_SOCKETS
+/* A worker that listens on a TCP port, through a sealed link (libsodium). */
+extern const struct txg_transport_ops txg_socket_ops;
+#endif
 
 /* Once all transports have ended, before the program does: waits for what they may have left at
  * work in threads. */

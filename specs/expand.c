@@ -38,6 +38,8 @@ static void add_gateway(struct expansion *x, const struct txg_spec *spec,
     txg_words_merge(&def->labels, &spec->labels);
     if (entry)
         def->spec->host_key = txg_xstrdup(entry->host_key);
+    if (entry && entry->key_file)
+        def->spec->key_file = txg_xstrdup(entry->key_file);
     if (entry && entry->has_input) {
         txg_value_release(&def->input);
         txg_value_copy(&def->input, &entry->input);

@@ -103,12 +103,25 @@ static int read_host_key(const struct txg_schema *s, const struct txg_node *node
     return 0;
 }
 
+/* From the folder of the file that names it, wherever txgate was started. */
+static int read_key_file(const struct txg_schema *s, const struct txg_node *node, void *out)
+{
+    struct entry *entry = out;
+    if (node->kind != TXG_NODE_SCALAR || txg_scalar_type(node) == TXG_NIL || !node->text[0])
+        return txg_schema_mismatch(s, node, "key_file", "the path of a file of txgate keygen");
+    const char *slash = strrchr(s->yaml->name, '/');
+    int folder = slash && node->text[0] != '/' ? (int)(slash - s->yaml->name + 1) : 0;
+    entry->gateway.key_file = txg_xasprintf("%.*s%s", folder, s->yaml->name, node->text);
+    return 0;
+}
+
 static const struct txg_field gateway_fields[] = {
     {.name = "id", .type = TXG_FIELD_WORD, .offset = offsetof(struct entry, gateway.id)},
     {.name = "tx", .type = TXG_FIELD_READ, .read = read_tx, .required = true},
     {.name = "labels", .type = TXG_FIELD_WORDS, .offset = offsetof(struct entry, gateway.labels)},
     {.name = "workerinput", .type = TXG_FIELD_READ, .read = read_workerinput},
     {.name = "host_key", .type = TXG_FIELD_READ, .read = read_host_key},
+    {.name = "key_file", .type = TXG_FIELD_READ, .read = read_key_file},
     {0},
 };
 
@@ -119,6 +132,7 @@ static void fleet_gateway_release(struct txg_fleet_gateway *gateway)
     txg_strv_release(&gateway->labels);
     txg_value_release(&gateway->input);
     free(gateway->host_key);
+    free(gateway->key_file);
     free(gateway->where);
 }
 
@@ -135,6 +149,14 @@ static int join_spec(const struct txg_schema *s, const struct txg_node *node, st
         return txg_yaml_fail(s->yaml, node, s->err,
                              "'host_key' is for ssh= gateways: this one is %s",
                              txg_spec_kind_name(entry->spec->kind));
+    if (g->key_file && entry->spec->kind != TXG_SPEC_SOCKET)
+        return txg_yaml_fail(s->yaml, node, s->err,
+                             "'key_file' is for socket= gateways: this one is %s",
+                             txg_spec_kind_name(entry->spec->kind));
+    if (g->key_file && entry->spec->key_file)
+        return txg_yaml_fail(s->yaml, node, s->err,
+                             "two keys, '%s' and key_file=%s in 'tx': keep one of them",
+                             g->key_file, entry->spec->key_file);
     if (!g->id)
         g->id = txg_xstrdup(entry->spec->id);
     if (g->id && entry->count > 1)

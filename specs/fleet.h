@@ -23,6 +23,7 @@ struct txg_fleet_gateway {
     bool has_input;
     struct txg_value input; /* dictionary; meaningful where has_input */
     char *host_key;         /* "SHA256:..." or "ssh-ed25519 AAAA...", of ssh= only; or NULL */
+    char *key_file;         /* of socket= only, a path from the working directory; or NULL */
     char *where;            /* "fleet.yaml:3:5", for errors */
 };
 

@@ -198,6 +198,10 @@ static const struct key keys[] = {
      .read = read_text,
      .offset = FIELD(ssh_config),
      .form = "ssh_config=file"},
+    {.name = "key_file",
+     .read = read_text,
+     .offset = FIELD(key_file),
+     .form = "key_file=file of txgate keygen"},
     {.name = "dont_write_bytecode", .read = read_bytecode},
     {.name = "execmodel",
      .read = read_text,
@@ -308,6 +312,11 @@ static int check_together(const struct parse *p)
     if (s->installvia && s->kind != TXG_SPEC_SOCKET)
         return fail(p, p->buf, "installvia= belongs to socket=, not to %s",
                     txg_spec_kind_name(s->kind));
+    if (s->key_file && s->kind != TXG_SPEC_SOCKET)
+        return fail(p, p->buf, "key_file= belongs to socket=, not to %s",
+                    txg_spec_kind_name(s->kind));
+    if (s->worker && s->kind == TXG_SPEC_SOCKET)
+        return fail(p, p->buf, "worker= doesn't go with socket=: the worker there is running");
     if (s->via && s->kind == TXG_SPEC_SOCKET)
         return fail(p, p->buf, "via= doesn't go with socket=: use installvia=");
     return 0;

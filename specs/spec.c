@@ -10,6 +10,12 @@
 
 #define FIELD(name) offsetof(struct txg_spec, name)
 
+#ifdef TXG_SOCKETS
+static const bool has_sockets = true;
+#else
+static const bool has_sockets = false;
+#endif
+
 static const char *const kind_names[] = {
     [TXG_SPEC_POPEN] = "popen",   [TXG_SPEC_SSH] = "ssh",   [TXG_SPEC_VAGRANT_SSH] = "vagrant_ssh",
     [TXG_SPEC_SOCKET] = "socket", [TXG_SPEC_EXEC] = "exec",
@@ -19,7 +25,7 @@ static const char *const kind_names[] = {
 static const size_t texts[] = {
     FIELD(text), FIELD(target),     FIELD(id),         FIELD(python),    FIELD(chdir),
     FIELD(via),  FIELD(installvia), FIELD(ssh_config), FIELD(execmodel), FIELD(worker),
-    FIELD(arch), FIELD(emulator),   FIELD(host_key)};
+    FIELD(arch), FIELD(emulator),   FIELD(host_key),   FIELD(key_file)};
 
 struct txg_spec *txg_spec_dup(const struct txg_spec *spec)
 {
@@ -66,19 +72,34 @@ bool txg_spec_shares_host(const struct txg_spec *a, const struct txg_spec *b)
     return a->kind == b->kind && a->kind != TXG_SPEC_EXEC && same(a->target, b->target) &&
            same(a->ssh_config, b->ssh_config) && same(a->worker, b->worker) &&
            same(a->arch, b->arch) && same(a->emulator, b->emulator) && same(a->via, b->via) &&
-           same(a->installvia, b->installvia) && same(a->host_key, b->host_key);
+           same(a->installvia, b->installvia) && same(a->host_key, b->host_key) &&
+           same(a->key_file, b->key_file);
 }
 
 int txg_spec_check_supported(const struct txg_spec *spec, struct txg_err *err)
 {
     bool shell = spec->kind == TXG_SPEC_EXEC || spec->kind == TXG_SPEC_SSH;
-    const char *what = spec->kind != TXG_SPEC_POPEN && !shell ? txg_spec_kind_name(spec->kind)
-                       : spec->via && !spec->through          ? "via="
-                       : spec->emulator && !shell             ? "emulator="
-                       : spec->arch && !shell                 ? "arch="
-                                                              : NULL;
-    if (!what)
+    bool sealed = spec->kind == TXG_SPEC_SOCKET && has_sockets;
+    bool local = spec->kind == TXG_SPEC_POPEN;
+    const char *what = !local && !shell && !sealed   ? txg_spec_kind_name(spec->kind)
+                       : spec->installvia            ? "installvia="
+                       : spec->via && !spec->through ? "via="
+                       : spec->emulator && !shell    ? "emulator="
+                       : spec->arch && !shell        ? "arch="
+                                                     : NULL;
+    if (!what && (!sealed || spec->key_file))
         return 0;
     TXG_AUTOFREE char *shown = txg_word_show(spec->text, strlen(spec->text));
+    if (!what)
+        return txg_err_set(err, TXG_E_USAGE,
+                           "--tx '%s': a gateway over a socket needs the key that its worker has: "
+                           "//key_file=FILE here, or key_file: in the fleet (`txgate keygen FILE` "
+                           "makes one)",
+                           shown);
+    if (spec->kind == TXG_SPEC_SOCKET && !has_sockets)
+        return txg_err_set(err, TXG_E_USAGE,
+                           "--tx '%s': this txgate was built without libsodium, which socket "
+                           "gateways need (./configure --enable-sockets)",
+                           shown);
     return txg_err_set(err, TXG_E_USAGE, "--tx '%s': %s gateways are not built yet", shown, what);
 }

@@ -42,6 +42,7 @@ struct txg_spec {
     char *ssh_config;
     struct txg_spec *through; /* owned: the gateway that via= names, as txg_expand finds it */
     char *host_key;           /* the fleet's: the one key of an ssh host; no key of a spec's text */
+    char *key_file;           /* of socket=: the spec's or the fleet's */
     bool dont_write_bytecode;
     char *execmodel;
     char *worker;
@@ -71,7 +72,7 @@ const char *txg_spec_kind_name(enum txg_spec_kind kind);
 bool txg_spec_shares_host(const struct txg_spec *a, const struct txg_spec *b);
 
 /* 0, or -1 with "--tx '<text>': ... gateways are not built yet": what parses but has no transport
- * so far. */
+ * so far, or not in this build; or with what a gateway over a socket lacks, its key. */
 int txg_spec_check_supported(const struct txg_spec *spec, struct txg_err *err);
 
 #endif

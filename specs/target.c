@@ -103,6 +103,14 @@ int txg_target_check_socket(const char *value, struct txg_err *err)
     return check_address(copy, true, err);
 }
 
+void txg_target_split_socket(const char *value, char **host, char **port)
+{
+    const char *colon = strrchr(value, ':');
+    bool brackets = value[0] == '[';
+    *host = txg_xstrndup(value + brackets, (size_t)(colon - value) - 2 * brackets);
+    *port = txg_xstrdup(colon + 1);
+}
+
 int txg_target_check_vagrant(const char *value, struct txg_err *err)
 {
     if (value[0] == '-' || strpbrk(value, BLANK))

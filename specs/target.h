@@ -14,6 +14,10 @@ int txg_target_check_ssh(const char *value, struct txg_err *err);
 /* `host:port`, `[ipv6]:port`. */
 int txg_target_check_socket(const char *value, struct txg_err *err);
 
+/* The host, without brackets, and the port of a value that txg_target_check_socket found good; both
+ * heap. */
+void txg_target_split_socket(const char *value, char **host, char **port);
+
 /* The name of one vagrant machine. */
 int txg_target_check_vagrant(const char *value, struct txg_err *err);
 

@@ -5,8 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -18,24 +16,11 @@
 
 #include "gateway/ssh/threads.h"
 #include "src/base/str.h"
+#include "src/base/tcp.h"
 
 #define ADDRESS_TIME_MAX INT64_C(10000000) /* microseconds for one of several addresses */
-#define PEER_GONE        10000             /* ms until unacknowledged bytes end the connection */
 
 extern char **environ;
-
-/* Nagle's wait costs libssh 80 ms at each login; the rest is for peers that vanish. A peer that
- * merely stopped is seen by its missing beats only. */
-static void tune(int fd)
-{
-    int on = 1, seconds = 5, times = 3, gone = PEER_GONE;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof seconds);
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &seconds, sizeof seconds);
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &times, sizeof times);
-    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &gone, sizeof gone);
-}
 
 static struct addrinfo hints_for(const struct txg_ssh_config *c, int flags)
 {
@@ -88,7 +73,7 @@ static int connect_to(struct txg_ssh_try *t, const struct txg_ssh_config *c,
     int fd = socket(to->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return txg_err_sys(err, errno, "%s", where);
-    tune(fd);
+    txg_tcp_tune(fd); /* Nagle's wait costs libssh 80 ms at each login */
     txg_ssh_try_at(t, "connect", "connecting to %s", where);
     if (bind_to(fd, c, to->ai_family, err) == 0) {
         if (connect(fd, to->ai_addr, to->ai_addrlen) == 0)

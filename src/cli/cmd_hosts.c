@@ -2,6 +2,7 @@
 
 #include "src/cli/command.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,12 +20,25 @@ static const char *const titles[COLUMNS] = {"id",     "spec", "arch",  "kernel",
 /* What to do about a host that failed in a step, where its own words don't say. */
 static const struct {
     const char *step, *remedy;
+    bool socket; /* of gateways over sockets, else of all others */
 } remedies[] = {
-    {"resolve", "check the name, or give the address as HostName in ssh's configuration"},
-    {"connect", "check that the host is on, can be reached, and has an SSH server at that port"},
-    {"probe", "check that a login there gets a plain POSIX shell; try it by hand: ssh HOST sh"},
-    {"upload", "make room, or name a directory that may be written and run from in TXGATE_DIR"},
-    {"hello", "check worker= and arch=; the same version of txgate must stand on both sides"},
+    {"resolve", "check the name, or give the address", true},
+    {"connect",
+     "start it there: txgate-worker --listen ADDRESS:PORT --key-file FILE (without ADDRESS it is "
+     "to "
+     "be reached from that host alone)",
+     true},
+    {"handshake", "copy the key file from one side to the other; the worker's stderr has its view",
+     true},
+    {"resolve", "check the name, or give the address as HostName in ssh's configuration", false},
+    {"connect", "check that the host is on, can be reached, and has an SSH server at that port",
+     false},
+    {"probe", "check that a login there gets a plain POSIX shell; try it by hand: ssh HOST sh",
+     false},
+    {"upload", "make room, or name a directory that may be written and run from in TXGATE_DIR",
+     false},
+    {"hello", "check worker= and arch=; the same version of txgate must stand on both sides",
+     false},
 };
 
 static char *show_time(int64_t us)
@@ -76,10 +90,11 @@ static void fill_row(const struct txg_gateway_def *def, size_t number,
     row[ARCH] = txg_xstrdup(h->arch);
     row[KERNEL] = txg_xstrdup(h->kernel);
     row[LATENCY] = show_time(h->latency);
-    row[WORKER] = txg_xstrdup(!h->remote          ? "local"
-                              : h->uploaded       ? "uploaded"
-                              : def->spec->worker ? "given"
-                                                  : "cached");
+    row[WORKER] = txg_xstrdup(!h->remote                           ? "local"
+                              : h->uploaded                        ? "uploaded"
+                              : def->spec->kind == TXG_SPEC_SOCKET ? "listens"
+                              : def->spec->worker                  ? "given"
+                                                                   : "cached");
     row[FREE] = show_bytes(h->free);
     row[CLOCK] = show_clock(h);
     row[LABELS] = join(&def->labels, ",");
@@ -99,12 +114,13 @@ static void print_row(char *const *row, const size_t *widths)
         print_cell(row[i] ? row[i] : "", i == last ? strlen(row[i]) : widths[i] + 2);
 }
 
-static void print_fault(const char *fault)
+static void print_fault(const char *fault, bool socket)
 {
     size_t step = strcspn(fault, ":");
     printf("FAILED  %s\n", fault);
     for (size_t i = 0; i < sizeof remedies / sizeof *remedies; i++)
-        if (strlen(remedies[i].step) == step && strncmp(remedies[i].step, fault, step) == 0)
+        if (remedies[i].socket == socket && strlen(remedies[i].step) == step &&
+            strncmp(remedies[i].step, fault, step) == 0)
             printf("    %s\n", remedies[i].remedy);
 }
 
@@ -141,7 +157,7 @@ static int print_table(const struct txg_plan *plan, const struct txg_survey *s)
             failed++;
             print_cell(row[ID], widths[ID] + 2);
             print_cell(row[SPEC], widths[SPEC] + 2);
-            print_fault(h->fault ? h->fault : "interrupted");
+            print_fault(h->fault ? h->fault : "interrupted", h->spec->kind == TXG_SPEC_SOCKET);
         } else {
             print_row(row, widths);
             putchar('\n');

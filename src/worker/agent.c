@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "gateway/wire/lease.h"
+#include "src/worker/files.h"
 #include "src/worker/known.h"
 #include "src/worker/link.h"
 #include "src/worker/raw.h"
@@ -176,19 +177,13 @@ static int64_t next_ping(const struct agent *a)
     return a->pinged + a->lease.times.beat + a->lease.times.beat / 2;
 }
 
-/* What its program's file system has room for: where files of this run would go. */
+/* What the file system has room for that files of this run would go to. */
 static int64_t free_bytes(void)
 {
     struct statvfs fs;
-    char self[4096];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (n <= 0)
-        return 0;
-    self[n] = '\0';
-    char *slash = strrchr(self, '/');
-    if (slash && slash != self)
-        *slash = '\0';
-    if (statvfs(self, &fs) != 0 || fs.f_bavail > INT64_MAX / (fs.f_frsize ? fs.f_frsize : 1))
+    TXG_AUTOFREE char *home = txg_files_home();
+    if (!home || statvfs(home, &fs) != 0 ||
+        fs.f_bavail > INT64_MAX / (fs.f_frsize ? fs.f_frsize : 1))
         return 0;
     return (int64_t)(fs.f_bavail * fs.f_frsize);
 }
@@ -479,7 +474,7 @@ static int serve(struct agent *a)
 }
 
 /* The line that ends a login shell's noise, and hello behind it: in one write, without the mux,
- * which would look for a frame's header in the line. */
+ * which would look for a frame's header in the line. A sealed link has no noise and no line. */
 static void greet(struct agent *a, const char *token)
 {
     struct utsname name;
@@ -493,7 +488,8 @@ static void greet(struct agent *a, const char *token)
     msg.hello.kernel = txg_span_cstr(kernel);
     msg.hello.pid = getpid();
     struct txg_buf out = {0};
-    txg_buf_printf(&out, "TXG %s\n", token);
+    if (token)
+        txg_buf_printf(&out, "TXG %s\n", token);
     size_t mark = txg_frame_begin(&out, 0);
     txg_msg_encode(&msg, &out);
     txg_frame_end(&out, mark);

@@ -7,7 +7,7 @@
 #define TXG_WORKER_AGENT_H
 
 /* Serves the link on two file descriptors until its end. `token` stands in the line that marks
- * where the protocol begins. Returns the exit status. */
+ * where the protocol begins; NULL: it begins at once. Returns the exit status. */
 int txg_agent_main(int in, int out, const char *token);
 
 #endif

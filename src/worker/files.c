@@ -178,18 +178,33 @@ static void share_folder(const struct keeper *k)
     }
 }
 
-/* Beside this program, so that the next run finds it: private, and ours. */
-static int open_own_folder(struct keeper *k, const char *folder, struct txg_err *err)
+static char *kept_in; /* owned; NULL: beside this program */
+
+void txg_files_keep_in(const char *folder)
+{
+    free(kept_in);
+    kept_in = txg_xstrdup(folder);
+}
+
+char *txg_files_home(void)
 {
     char self[PATH_MAX];
-    struct stat st;
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
     self[n > 0 ? n : 0] = '\0';
     char *slash = strrchr(self, '/');
-    if (!slash)
+    if (slash)
+        slash[slash == self] = '\0';
+    return kept_in ? txg_xstrdup(kept_in) : slash ? txg_xstrdup(self) : NULL;
+}
+
+/* Where the next run finds it: private, and ours. */
+static int open_own_folder(struct keeper *k, const char *folder, struct txg_err *err)
+{
+    struct stat st;
+    TXG_AUTOFREE char *home = txg_files_home();
+    if (!home)
         return txg_err_set(err, TXG_E_SYS, "/proc is needed there, or a chdir= for this gateway");
-    *slash = '\0';
-    k->root_path = txg_xasprintf("%s/files-%s", self, folder);
+    k->root_path = txg_xasprintf("%s/files-%s", home, folder);
     if ((mkdir(k->root_path, 0700) != 0 && errno != EEXIST) ||
         (k->root = open(k->root_path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0)
         return txg_err_sys(err, errno, "%s (chdir= can name another folder)", k->root_path);

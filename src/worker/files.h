@@ -15,7 +15,12 @@
 #define TXG_FILES_TEXT_MAX (256u << 20) /* bytes of their paths and contents */
 
 /* `in_place`: the files belong below the working directory, where others' files may be too. False:
- * into a folder beside this program, where nothing else stays. Returns the exit status. */
+ * into a folder of txgate's own, where nothing else stays. Returns the exit status. */
 int txg_files_main(const struct txg_worker_config *config, bool in_place);
+
+/* The folder that such folders stand in: where this program is, unless txg_files_keep_in was called
+ * in this process or one above it. Heap; NULL where there is no /proc to tell. */
+char *txg_files_home(void);
+void txg_files_keep_in(const char *folder);
 
 #endif

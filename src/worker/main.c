@@ -13,6 +13,9 @@
 #include "src/base/sha256.h"
 #include "src/worker/agent.h"
 #include "src/worker/folder.h"
+#ifdef TXG_SOCKETS
+#include "src/worker/listen.h"
+#endif
 #ifdef TXG_EXECNET
 #include "src/worker/xdist.h"
 #include "src/worker/xdist_server.h"
@@ -20,12 +23,19 @@
 
 static void explain(FILE *out)
 {
-    fputs("usage: txgate-worker [--token WORD [--remove]]\n"
-          "\n"
-          "Started by txgate on each host; speaks its protocol on standard input and output.\n"
-          "To run tests, start `txgate run`, or give its path to pytest-xdist:\n"
-          "    pytest --tx '3*popen//python=txgate-worker' --dist load tests/native\n",
-          out);
+    fputs(
+        "usage: txgate-worker [--token WORD [--remove]]\n"
+        "       txgate-worker --listen [ADDRESS:]PORT --key-file FILE [--user UID[:GID]]\n"
+        "\n"
+        "Started by txgate on each host; speaks its protocol on standard input and output.\n"
+        "To run tests, start `txgate run`, or give its path to pytest-xdist:\n"
+        "    pytest --tx '3*popen//python=txgate-worker' --dist load tests/native\n"
+        "\n"
+        "With --listen it waits on that port (of 127.0.0.1 unless an address is given, which is\n"
+        "numeric: 10.0.0.5:7777, [::]:7777) for those who have the key in FILE, and for nobody\n"
+        "else: `txgate keygen FILE` makes one, `--tx socket=host:port//key_file=FILE` leads here.\n"
+        "Tests start in the folder that it was started in, as UID where that is given.\n",
+        out);
 }
 
 /* The link must not be a test's stdin or stdout: it moves above 2, close-on-exec. */
@@ -89,6 +99,28 @@ static int serve(int in, int out, const char *token, bool execnet)
     return txg_agent_main(in, out, token);
 }
 
+static bool is_listening(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--listen") == 0)
+            return true;
+    return false;
+}
+
+static int listen_for_links(int argc, char **argv)
+{
+#ifdef TXG_SOCKETS
+    close_inherited();
+    return txg_listen_main(argc, argv);
+#else
+    (void)argc, (void)argv;
+    fputs("txgate-worker: --listen: this worker was built without libsodium (./configure "
+          "--enable-sockets)\n",
+          stderr);
+    return 2;
+#endif
+}
+
 static bool keep_nothing(void *user, const char *path)
 {
     (void)user, (void)path;
@@ -128,6 +160,8 @@ int main(int argc, char **argv)
         explain(stdout);
         return 0;
     }
+    if (!execnet && is_listening(argc, argv))
+        return listen_for_links(argc, argv);
     if (!execnet && (argc == 3 || remove) && strcmp(argv[1], "--token") == 0) {
         token = argv[2];
     } else if (!execnet && argc != 1) {

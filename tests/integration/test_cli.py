@@ -173,7 +173,7 @@ USAGE = [
     (["run", "-qZ", "t"], "unknown option -Z"),
     (["run", "--verb", "t"], "did you mean '--verbose'?"),
     (["run", "--tx", "popne", "t"], "did you mean 'popen'?"),
-    (["run", "--tx", "socket=board:1", "t"], "socket gateways are not built yet"),
+    (["run", "--tx", "vagrant_ssh=board", "t"], "vagrant_ssh gateways are not built yet"),
     (["run", "--tx", "popen//popen", "t"], "duplicate"),
     (["run", "--tx", "@nobody", "t"], "nobody"),
     (["run", "-n", "many", "t"], "many"),

@@ -28,6 +28,7 @@ static struct txg_config fleet(void)
             txg_strv_push(&c.gateways[i].labels, entries[i].labels[j]);
     }
     c.gateways[2].host_key = txg_xstrdup("SHA256:x");
+    c.gateways[2].key_file = txg_xstrdup("k"); /* which only socket= has, and the parser checks */
     c.gateways[2].has_input = true;
     c.gateways[2].input = txg_value_dict();
     txg_value_set(&c.gateways[2].input, "ipadr", txg_value_string("10.0.0.12", 9));
@@ -122,6 +123,8 @@ static void ids_labels_and_inputs(void)
     CU_ASSERT_STRING_EQUAL(txg_value_get(&list.items[1].input, "n")->string.data, "1");
     CU_ASSERT_STRING_EQUAL(list.items[2].device, "b");
     CU_ASSERT_STRING_EQUAL(list.items[2].spec->host_key, "SHA256:x");
+    CU_ASSERT_STRING_EQUAL(list.items[2].spec->key_file, "k");
+    CU_ASSERT_PTR_NULL(list.items[1].spec->key_file);
     CU_ASSERT(!txg_spec_shares_host(list.items[1].spec, list.items[2].spec));
     CU_ASSERT_STRING_EQUAL(txg_value_get(&list.items[2].input, "ipadr")->string.data, "10.0.0.12");
     CU_ASSERT_PTR_NULL(list.items[3].device);

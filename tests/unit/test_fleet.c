@@ -98,6 +98,7 @@ static void all_that_can_be_said(void)
         "     workerinput: {ipadr: 10.0.0.11, uart: /dev/ttyUSB0}}\n"
         "  - {tx: 2*popen}\n"
         "  - {tx: popen//id=here//label=imx6, labels: [imx6]}\n"
+        "  - {tx: 'socket=h:1', key_file: lab.key}\n"
         "devices:\n"
         "  - {ipadr: 192.168.1.2, port: 22, on: true}\n"
         "suites:\n"
@@ -117,7 +118,8 @@ static void all_that_can_be_said(void)
         "max_worker_restart: 0\n");
     CU_ASSERT_STRING_EQUAL(c.path, "txgate.yaml");
     CU_ASSERT_STRING_EQUAL(c.root, top);
-    CU_ASSERT_EQUAL_FATAL(c.n_gateways, 3);
+    CU_ASSERT_EQUAL_FATAL(c.n_gateways, 4);
+    CU_ASSERT_STRING_EQUAL(c.gateways[3].key_file, "lab.key");
     CU_ASSERT_STRING_EQUAL(c.gateways[0].id, "imx6-a");
     CU_ASSERT_STRING_EQUAL(c.gateways[0].where, "txgate.yaml:2:5");
     CU_ASSERT_EQUAL(c.gateways[0].labels.n, 3);
@@ -129,7 +131,7 @@ static void all_that_can_be_said(void)
     CU_ASSERT_STRING_EQUAL(c.gateways[2].id, "here");
     CU_ASSERT_EQUAL(c.gateways[2].labels.n, 1);
     CU_ASSERT_EQUAL_FATAL(c.n_devices, 1);
-    CU_ASSERT_STRING_EQUAL(c.devices_where, "txgate.yaml:8:3");
+    CU_ASSERT_STRING_EQUAL(c.devices_where, "txgate.yaml:9:3");
     CU_ASSERT_EQUAL(txg_value_get(&c.devices[0], "port")->integer, 22);
     CU_ASSERT(txg_value_get(&c.devices[0], "on")->boolean);
     CU_ASSERT_EQUAL_FATAL(c.n_suites, 2);
@@ -137,7 +139,7 @@ static void all_that_can_be_said(void)
     CU_ASSERT_STRING_EQUAL(c.suites[0].harness, "auto");
     CU_ASSERT_EQUAL(c.suites[0].timeout, 30000000);
     CU_ASSERT_STRING_EQUAL(c.suites[0].needs.items[0], "can");
-    CU_ASSERT_STRING_EQUAL(c.suites[1].where, "txgate.yaml:14:5");
+    CU_ASSERT_STRING_EQUAL(c.suites[1].where, "txgate.yaml:15:5");
     CU_ASSERT_EQUAL(c.suites[1].files.n, 3);
     CU_ASSERT_STRING_EQUAL(c.suites[1].name, "second");
     CU_ASSERT_STRING_EQUAL(c.suites[1].cwd, "/x");
@@ -297,6 +299,12 @@ static void faults_of_gateways(void)
          "txgate.yaml:2:25: 'host_key': expected a key's fingerprint"},
         {"gateways:\n- {tx: ssh=a, host_key: [x]}\n",
          "txgate.yaml:2:25: 'host_key': expected a key's fingerprint"},
+        {"gateways:\n- {tx: popen, key_file: k}\n",
+         "txgate.yaml:2:3: 'key_file' is for socket= gateways: this one is popen"},
+        {"gateways:\n- {tx: 'socket=h:1//key_file=k', key_file: l}\n",
+         "txgate.yaml:2:3: two keys, 'l' and key_file=k in 'tx': keep one of them"},
+        {"gateways:\n- {tx: 'socket=h:1', key_file: [x]}\n",
+         "txgate.yaml:2:32: 'key_file': expected the path of a file of txgate keygen"},
         {"gateways:\n- tx: popen\n  labels: [a, a]\n",
          "txgate.yaml:3:15: 'labels': 'a' is given tw"},
         {"gateways:\n- tx: popen\n  workerinput: x\n",

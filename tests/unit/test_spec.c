@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "specs/spec.h"
+#include "specs/target.h"
 #include "specs/words.h"
 #include "src/base/str.h"
 #include "tests/lib/suite.h"
@@ -155,6 +156,9 @@ static void faults_have_their_column(void)
         {"popen//emulator=qemu", "column 1: emulator= needs arch="},
         {"popen//ssh_config=f", "column 1: ssh_config= belongs to ssh= or vagrant_ssh=, not to p"},
         {"popen//installvia=gw0", "column 1: installvia= belongs to socket=, not to popen"},
+        {"popen//key_file=k", "column 1: key_file= belongs to socket=, not to popen"},
+        {"socket=h:1//key_file=", "column 13: 'key_file' needs a value: expected key_file=file"},
+        {"socket=h:1//worker=/w", "column 1: worker= doesn't go with socket="},
         {"socket=h:1//via=gw0", "column 1: via= doesn't go with socket=: use installvia="},
         {"popen//nice=20", "column 13: nice=: expected a whole number from -20 to 19"},
         {"popen//nice=1x", "column 13: nice=: expected a whole number"},
@@ -274,6 +278,8 @@ static void hosts_are_shared_where_words_are_equal(void)
     CU_ASSERT(!shares("ssh=h", "ssh=h//ssh_config=f"));
     CU_ASSERT(!shares("ssh=h", "ssh=h//via=gw0"));
     CU_ASSERT(!shares("socket=h:1", "socket=h:1//installvia=gw0"));
+    CU_ASSERT(shares("socket=h:1//key_file=k//chdir=a", "socket=h:1//key_file=k"));
+    CU_ASSERT(!shares("socket=h:1//key_file=k", "socket=h:1//key_file=l"));
     CU_ASSERT(!shares("exec=docker exec -i c", "exec=docker exec -i c"));
 }
 
@@ -282,7 +288,7 @@ static void what_is_not_built_yet_says_so(void)
     static const struct {
         const char *text, *what;
     } cases[] = {
-        {"vagrant_ssh=h", "vagrant_ssh"}, {"socket=h:1", "socket"},
+        {"vagrant_ssh=h", "vagrant_ssh"}, {"socket=h:1//installvia=hub//key_file=k", "installvia="},
         {"ssh=h//via=hub", "via="},       {"popen//via=hub", "via="},
         {"popen//arch=aarch64", "arch="}, {"popen//arch=aarch64//emulator=q", "emulator="}};
     struct txg_err err;
@@ -300,6 +306,30 @@ static void what_is_not_built_yet_says_so(void)
     txg_spec_free(s);
     s = parse("exec=docker exec -i box//arch=aarch64//emulator=qemu-aarch64 -cpu max");
     CU_ASSERT_EQUAL(txg_spec_check_supported(s, &err), 0);
+    txg_spec_free(s);
+}
+
+static void a_socket_needs_a_key(void)
+{
+    struct txg_err err = {0};
+    struct txg_spec *s = parse("socket=[::1]:7777");
+    CU_ASSERT_EQUAL(txg_spec_check_supported(s, &err), -1);
+#ifdef TXG_SOCKETS
+    CU_ASSERT(txg_has_prefix(err.text, "--tx 'socket=[::1]:7777': a gateway over a socket needs"));
+    s->key_file = txg_xstrdup("k");
+    CU_ASSERT_EQUAL(txg_spec_check_supported(s, &err), 0);
+#else
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "built without libsodium"));
+#endif
+    char *host, *port;
+    txg_target_split_socket(s->target, &host, &port);
+    CU_ASSERT(strcmp(host, "::1") == 0 && strcmp(port, "7777") == 0);
+    free(host);
+    free(port);
+    txg_target_split_socket("lab.example:1", &host, &port);
+    CU_ASSERT(strcmp(host, "lab.example") == 0 && strcmp(port, "1") == 0);
+    free(host);
+    free(port);
     txg_spec_free(s);
 }
 
@@ -379,6 +409,7 @@ int main(int argc, char **argv)
         {"counts", counts},
         {"hosts_are_shared_where_words_are_equal", hosts_are_shared_where_words_are_equal},
         {"what_is_not_built_yet_says_so", what_is_not_built_yet_says_so},
+        {"a socket needs a key", a_socket_needs_a_key},
         {"random_texts", random_texts},
         {"words", words},
         {0},
