@@ -16,7 +16,9 @@ import uuid
 import pytest
 
 import processes
+import wire
 from conftest import BUILDDIR
+from test_xdist import finish, make
 
 WORKER = BUILDDIR / "txgate-worker"
 HANDSHAKE = 2 + 48  # bytes of each of its two messages, with their lengths
@@ -313,6 +315,70 @@ def test_words_of_what_fails(txgate, listener):
     assert refused.code == 4 and "needs the key that its worker has" in refused.err, refused
     for one in made:
         one.close()
+
+
+HELLO = dict(protocol=wire.PROTOCOL, version="0.1.0", arch="x86_64", kernel="Linux 6", pid=1, features=[])
+LIES = [
+    (wire.frame(0, wire.message("hello", **dict(HELLO, protocol=99))),
+     "hello: the worker speaks protocol 99, this txgate %d: install the same version" % wire.PROTOCOL),
+    (wire.HEADER.pack(0x7fffffff, 0), "link: frame of 2147483647 bytes"),
+    (wire.frame(0, b"\xdd\xff\xff\xff\xff"), "hello: "),
+    (b"TXG 0\n" + wire.frame(0, wire.message("hello", **HELLO)), "link: frame of"),
+    (wire.frame(0, wire.message("beat", n=1)), "hello: the agent's first message is not hello"),
+]
+
+
+@pytest.mark.parametrize("said, fault", LIES)
+def test_workers_that_have_the_key_and_lie(txgate, key, said, fault):
+    child = subprocess.Popen([BUILDDIR / "tests/integration/sealed", key], stdin=subprocess.PIPE,
+                             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    port = int(child.stderr.readline())
+    child.stdin.write(said)
+    child.stdin.flush()
+    result = txgate("hosts", "--tx", "socket=127.0.0.1:%d//key_file=%s" % (port, key))
+    child.kill()
+    child.communicate()
+    assert result.code == 6 and "FAILED  " + fault in result.out, result
+
+
+MISUSE = [
+    (wire.frame(0, wire.message("hello", protocol=99, version="0.1.0", testrunuid="x", heartbeat=10000)),
+     "this worker speaks protocol %d, the controller 99" % wire.PROTOCOL),
+    (wire.HEADER.pack(0x7fffffff, 0) + b"x" * 100000, "frame of 2147483647 bytes"),
+    (wire.frame(0, b"\xdd\xff\xff\xff\xff"), "the controller sent what is not in the protocol"),
+    (wire.frame(0, wire.message("lease", n=1)), "has ended"),
+    (b"GET / HTTP/1.0\r\n\r\n", "frame of 1195725856 bytes"),
+]
+
+
+@pytest.mark.parametrize("said, logged", MISUSE)
+def test_controllers_that_have_the_key_and_misbehave(txgate, listener, script, said, logged):
+    """The link ends at once; the listener goes on."""
+    done = subprocess.run([BUILDDIR / "tests/integration/link", listener.spec()], input=said, timeout=20,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert b"the worker at 127.0.0.1" in done.stderr, done
+    assert wire.pack("hello") in done.stdout
+    listener.wait_for(re.escape(logged))
+    listener.wait_for("has ended")
+    script("passes", "true\n")
+    assert txgate.run("--tx", listener.spec(), "passes").code == 0
+
+
+def test_unmodified_xdist_reaches_it(builddir, tmp_path, listener, script):
+    """A gateway of pytest-xdist's, by way of txgate connect."""
+    runner = make("current", builddir, tmp_path)
+    (tmp_path / "txgate.yaml").write_text(
+        "gateways: [{id: board, tx: 'socket=127.0.0.1:%d', key_file: lab.key,"
+        " workerinput: {ipadr: 192.168.1.7}}]\nsuites: [{files: 't/*'}]\n" % listener.port)
+    (tmp_path / "t").mkdir()
+    script("t/tells", 'echo "<$TXGATE_DEVICE $TXGATE_INPUT_IPADR $PYTEST_XDIST_WORKER>"\n')
+    try:
+        code, text = runner.end(runner.start("--dist", "load", "-rP", "t", tx="POPEN//python=%s connect board" % (
+            builddir / "txgate")))
+        assert code == 0 and "<board 192.168.1.7 gw0>" in text, text
+        assert listener.log().count("linked") == 1
+    finally:
+        finish(runner)
 
 
 def test_nothing_readable_on_the_wire(txgate, listener, relay, script):
