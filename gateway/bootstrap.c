@@ -310,3 +310,10 @@ size_t txg_bootstrap_uploaded(const struct txg_bootstrap *b)
 {
     return b->uploaded;
 }
+
+size_t txg_bootstrap_uploads(const struct txg_bootstrap *b, size_t *done)
+{
+    size_t all = b->state == PUT ? txg_buf_len(&b->build.bytes) : 0;
+    *done = all ? all - txg_buf_len(&b->out) : 0;
+    return all;
+}

@@ -59,4 +59,7 @@ bool txg_bootstrap_is_silent(const struct txg_bootstrap *b);
 /* Bytes of worker that were taken to the host; 0: it was found there. */
 size_t txg_bootstrap_uploaded(const struct txg_bootstrap *b);
 
+/* Bytes of worker that are on their way just now, `done` of them handed over; 0: none are. */
+size_t txg_bootstrap_uploads(const struct txg_bootstrap *b, size_t *done);
+
 #endif

@@ -38,6 +38,7 @@ struct gateway {
 
 struct place {
     struct txg_host *host; /* owned until its end */
+    unsigned first;        /* the gateway that it was started for */
     size_t gateways;
     int64_t idle; /* microseconds; since when it has none */
 };
@@ -431,7 +432,8 @@ bool txg_gateways_is_new_host(const struct txg_gateways *set, const struct txg_s
     return find_host(set, spec) == NULL;
 }
 
-static struct txg_host *host_for(struct txg_gateways *set, const struct txg_spec *spec)
+static struct txg_host *host_for(struct txg_gateways *set, unsigned number,
+                                 const struct txg_spec *spec)
 {
     struct txg_host *h = find_host(set, spec);
     if (h)
@@ -456,7 +458,7 @@ static struct txg_host *host_for(struct txg_gateways *set, const struct txg_spec
         .on_end = on_end,
     });
     set->hosts = txg_grow(set->hosts, set->n_hosts, &set->cap_hosts, sizeof *set->hosts);
-    set->hosts[set->n_hosts++] = (struct place){.host = h};
+    set->hosts[set->n_hosts++] = (struct place){.host = h, .first = number};
     return h;
 }
 
@@ -477,7 +479,7 @@ void txg_gateways_open(struct txg_gateways *set, unsigned number,
     if (setup->argv)
         txg_strv_copy(&g->argv, setup->argv);
     set->starting++;
-    g->host = host_for(set, setup->spec);
+    g->host = host_for(set, number, setup->spec);
     g->lines = txg_host_lines(g->host);
     place_of(set, g->host)->gateways++;
     g->waiting = txg_host_is_remote(g->host);
@@ -519,6 +521,26 @@ size_t txg_gateways_unsent(const struct txg_gateways *set, unsigned number)
         return 0;
     const struct gateway *g = &set->items[number];
     return txg_buf_len(&g->later) + txg_host_unsent(g->host);
+}
+
+void txg_gateways_transfers(const struct txg_gateways *set,
+                            void (*visit)(void *user, const struct txg_gateway_transfer *transfer),
+                            void *user)
+{
+    for (size_t i = 0; i < set->n_hosts; i++) {
+        const struct place *p = &set->hosts[i];
+        size_t done, all = txg_host_uploads(p->host, &done);
+        if (all)
+            visit(user,
+                  &(struct txg_gateway_transfer){p->first, "worker", (int64_t)done, (int64_t)all});
+    }
+    for (size_t i = 0; i < set->syncs.n; i++) {
+        const struct txg_sync *s = set->syncs.items[i];
+        if (txg_sync_state(s) == TXG_SYNC_RUNNING && txg_sync_wanted(s))
+            visit(user,
+                  &(struct txg_gateway_transfer){place_of(set, txg_sync_host(s))->first, "files",
+                                                 txg_sync_sent(s), txg_sync_wanted(s)});
+    }
 }
 
 void txg_gateways_kill(struct txg_gateways *set, unsigned number)

@@ -35,6 +35,12 @@ struct txg_gateway_down {
     const char *words; /* the last two lines of its host's stderr since it was opened, or "" */
 };
 
+struct txg_gateway_transfer {
+    unsigned number;   /* the gateway that its host was started for */
+    const char *what;  /* "worker", "files" */
+    int64_t done, all; /* bytes */
+};
+
 struct txg_gateways_config {
     uv_loop_t *loop;
     const char *worker; /* path of txgate-worker for this machine */
@@ -80,6 +86,11 @@ void txg_gateways_send(struct txg_gateways *set, unsigned number, const struct t
 void txg_gateways_send_bytes(struct txg_gateways *set, unsigned number, const void *data,
                              size_t len);
 size_t txg_gateways_unsent(const struct txg_gateways *set, unsigned number); /* on its link */
+
+/* What is on its way to hosts at this moment. */
+void txg_gateways_transfers(const struct txg_gateways *set,
+                            void (*visit)(void *user, const struct txg_gateway_transfer *transfer),
+                            void *user);
 
 /* Kills one gateway's worker; on_down follows. */
 void txg_gateways_kill(struct txg_gateways *set, unsigned number);

@@ -442,6 +442,13 @@ bool txg_host_is_up(const struct txg_host *h)
     return h->state == UP;
 }
 
+size_t txg_host_uploads(const struct txg_host *h, size_t *done)
+{
+    *done = 0;
+    return h->state == BOOTSTRAPPING && h->bootstrap ? txg_bootstrap_uploads(h->bootstrap, done)
+                                                     : 0;
+}
+
 const struct txg_spec *txg_host_spec(const struct txg_host *h)
 {
     return h->config.spec;

@@ -70,6 +70,7 @@ bool txg_host_is_up(const struct txg_host *h);       /* the agent's hello has co
 bool txg_host_is_shell(const struct txg_host *h);    /* the worker was taken there */
 bool txg_host_is_remote(const struct txg_host *h);   /* test files have to be taken there */
 const char *txg_host_arch(const struct txg_host *h); /* arch=, else its uname -m, once it is up */
+size_t txg_host_uploads(const struct txg_host *h, size_t *done); /* txg_bootstrap_uploads() */
 const struct txg_spec *txg_host_spec(const struct txg_host *h);
 
 /* What was configured for the way to it and has no effect here, each "option (where)"; borrowed. */

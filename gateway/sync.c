@@ -31,6 +31,7 @@ struct txg_sync {
     int fd;
     int64_t sent;  /* bytes of it */
     int64_t total; /* bytes of all */
+    int64_t wanted;
 };
 
 static void send_message(struct txg_sync *s, const struct txg_msg *msg)
@@ -120,6 +121,8 @@ static void take_need(struct txg_sync *s, const struct txg_msg_indices *need)
             return;
         }
         next = r->first + r->count;
+        for (int64_t k = r->first; k < next; k++)
+            s->wanted += s->manifest->files[k].size;
     }
     s->needed = txg_xcalloc(need->n_ranges, sizeof *s->needed);
     if (need->n_ranges) /* no ranges are no array */
@@ -223,6 +226,11 @@ int64_t txg_sync_moved(const struct txg_sync *s)
 int64_t txg_sync_sent(const struct txg_sync *s)
 {
     return s->total;
+}
+
+int64_t txg_sync_wanted(const struct txg_sync *s)
+{
+    return s->wanted;
 }
 
 struct txg_host *txg_sync_host(const struct txg_sync *s)

@@ -46,8 +46,9 @@ enum txg_sync_state txg_sync_state(const struct txg_sync *s);
 const char *txg_sync_root(const struct txg_sync *s);   /* once DONE: absolute, on the host */
 const char *txg_sync_reason(const struct txg_sync *s); /* once FAILED */
 bool txg_sync_was_cut_off(const struct txg_sync *s);
-int64_t txg_sync_moved(const struct txg_sync *s); /* when something was sent or came last */
-int64_t txg_sync_sent(const struct txg_sync *s);  /* bytes of files */
+int64_t txg_sync_moved(const struct txg_sync *s);  /* when something was sent or came last */
+int64_t txg_sync_sent(const struct txg_sync *s);   /* bytes of files */
+int64_t txg_sync_wanted(const struct txg_sync *s); /* the same, once all are; 0: not known yet */
 struct txg_host *txg_sync_host(const struct txg_sync *s);
 bool txg_sync_is_for(const struct txg_sync *s, const struct txg_host *host, const char *chdir);
 uint32_t txg_sync_channel(const struct txg_sync *s);

@@ -33,6 +33,7 @@ struct run {
     size_t *origins;                /* number -> place in the plan's list of gateways */
     size_t n_origins, cap_origins;
     int64_t began; /* microseconds, monotonic */
+    int64_t tick;  /* microseconds since then */
     int exit_code;
     bool closing;
 };
@@ -139,13 +140,24 @@ static void on_deadline(uv_timer_t *timer)
     feed(timer->data, &(struct txg_node_event){.type = TXG_NODE_TICK});
 }
 
+static void report_transfer(void *user, const struct txg_gateway_transfer *transfer)
+{
+    struct run *r = user;
+    report(r, &(struct txg_event){.type = TXG_EVENT_TRANSFER,
+                                  .time = r->tick,
+                                  .gateway = txg_session_info(r->session, transfer->number),
+                                  .transfer = {transfer->what, transfer->done, transfer->all}});
+}
+
 static void on_redraw(uv_timer_t *timer)
 {
     struct run *r = timer->data;
+    r->tick = now_us() - r->began;
+    txg_gateways_transfers(r->gateways, report_transfer, r);
     for (size_t i = 0; i < r->config->n_reporters; i++) {
         struct txg_reporter *reporter = r->config->reporters[i];
         if (reporter->ops->tick)
-            reporter->ops->tick(reporter, now_us() - r->began);
+            reporter->ops->tick(reporter, r->tick);
     }
 }
 

@@ -31,6 +31,7 @@ static const char *const names[] = {
     [TXG_EVENT_TEST_RETRY] = "test_retry",
     [TXG_EVENT_WARNING] = "warning",
     [TXG_EVENT_NOTE] = "note",
+    [TXG_EVENT_TRANSFER] = NULL, /* a note tells what was sent in the end */
     [TXG_EVENT_INTERNAL_ERROR] = "internal_error",
     [TXG_EVENT_STOPPING] = "stopping",
     [TXG_EVENT_RUN_FINISH] = "run_finish",
@@ -113,6 +114,7 @@ static void put_fields(struct txg_buf *out, const struct txg_event *e)
         break;
     case TXG_EVENT_GATEWAY_START:
     case TXG_EVENT_TEST_LIVE:
+    case TXG_EVENT_TRANSFER:
         break;
     case TXG_EVENT_GATEWAY_READY:
         txg_json_string(out, "arch", e->ready.arch);

@@ -106,6 +106,7 @@ static void junit_event(struct txg_reporter *r, const struct txg_event *event)
     case TXG_EVENT_GATEWAY_COLLECTED:
     case TXG_EVENT_SCHEDULING:
     case TXG_EVENT_NOTE:
+    case TXG_EVENT_TRANSFER:
     case TXG_EVENT_RUN_FINISH:
         break;
     }

@@ -2,7 +2,8 @@
 
 #include "src/report/terminal.h"
 
-#define SHOWN_MAX 8
+#define SHOWN_MAX  8
+#define MOVING_MAX 4
 
 void txg_live_event(struct txg_terminal *t, const struct txg_event *event)
 {
@@ -36,6 +37,55 @@ static size_t oldest(struct txg_terminal *t, struct txg_terminal_node *shown[SHO
     return busy;
 }
 
+/* As much of it as fits the screen. */
+static void put_line(const struct txg_terminal *t, const struct txg_buf *line,
+                     struct txg_buf *lines)
+{
+    txg_buf_append(
+        lines, txg_buf_data(line),
+        txg_printable_fit(txg_buf_data(line), txg_buf_len(line), (size_t)t->screen.width - 1));
+}
+
+void txg_live_tick(struct txg_terminal *t)
+{
+    if (t->moving_at == t->now)
+        return;
+    txg_buf_clear(&t->moving);
+    t->n_moving = 0;
+    t->moving_at = t->now;
+}
+
+void txg_live_transfer(struct txg_terminal *t, const struct txg_event *event)
+{
+    if (!t->options.live || t->options.verbosity < -1)
+        return;
+    txg_live_tick(t);
+    if (++t->n_moving > MOVING_MAX)
+        return;
+    bool large = event->transfer.all >= 1000000;
+    double unit = large ? 1e6 : 1e3;
+    struct txg_buf line = {0};
+    txg_terminal_name(&line, event->gateway);
+    txg_buf_printf(&line, ": uploading %s %.1f of %.1f %s", event->transfer.what,
+                   (double)event->transfer.done / unit, (double)event->transfer.all / unit,
+                   large ? "MB" : "kB");
+    if (t->n_moving > 1)
+        txg_buf_putc(&t->moving, '\n');
+    put_line(t, &line, &t->moving);
+    txg_buf_release(&line);
+}
+
+void txg_live_put_transfers(const struct txg_terminal *t, struct txg_buf *lines)
+{
+    if (t->n_moving == 0)
+        return;
+    if (txg_buf_len(lines))
+        txg_buf_putc(lines, '\n');
+    txg_buf_append(lines, txg_buf_data(&t->moving), txg_buf_len(&t->moving));
+    if (t->n_moving > MOVING_MAX)
+        txg_buf_printf(lines, "\nand %zu more uploads", t->n_moving - MOVING_MAX);
+}
+
 static void put_busy(const struct txg_terminal *t, const struct txg_terminal_node *node,
                      struct txg_buf *lines)
 {
@@ -44,9 +94,7 @@ static void put_busy(const struct txg_terminal *t, const struct txg_terminal_nod
     int64_t tenths = (t->now - node->since) / 100000;
     txg_buf_printf(&line, "  %3d.%ds  ", (int)(tenths / 10), (int)(tenths % 10));
     txg_buf_append(&line, txg_buf_data(&node->test), txg_buf_len(&node->test));
-    txg_buf_append(
-        lines, txg_buf_data(&line),
-        txg_printable_fit(txg_buf_data(&line), txg_buf_len(&line), (size_t)t->screen.width - 1));
+    put_line(t, &line, lines);
     txg_buf_release(&line);
 }
 
@@ -63,6 +111,7 @@ void txg_live_draw(struct txg_terminal *t)
     }
     if (busy > SHOWN_MAX)
         txg_buf_printf(lines, "\nand %zu more", busy - SHOWN_MAX);
+    txg_live_put_transfers(t, lines);
     txg_screen_pass(&t->screen, lines);
     t->drawn = t->now;
 }

@@ -132,6 +132,7 @@ void txg_nodes_draw(struct txg_terminal *t)
     if (t->options.verbosity < -1)
         return;
     states_line(t, &t->scratch);
+    txg_live_put_transfers(t, &t->scratch);
     txg_screen_pass(&t->screen, &t->scratch);
     t->drawn = t->now;
 }

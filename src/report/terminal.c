@@ -166,6 +166,9 @@ static void terminal_event(struct txg_reporter *r, const struct txg_event *event
         if (t->options.verbosity > 0)
             tell_now(t, event, "");
         break;
+    case TXG_EVENT_TRANSFER:
+        txg_live_transfer(t, event);
+        break;
     case TXG_EVENT_INTERNAL_ERROR:
         tell_now(t, event, "INTERNALERROR> ");
         break;
@@ -183,6 +186,7 @@ static void terminal_tick(struct txg_reporter *r, int64_t now)
 {
     struct txg_terminal *t = (struct txg_terminal *)r;
     t->now = now;
+    txg_live_tick(t);
     if (t->options.live && now - t->drawn >= REDRAW_EVERY) {
         if (t->scheduled)
             txg_live_draw(t);
@@ -223,6 +227,7 @@ static void terminal_free(struct txg_reporter *r)
         txg_stash_release(stashes[i]);
     txg_buf_release(&t->screen.out);
     txg_buf_release(&t->scratch);
+    txg_buf_release(&t->moving);
     free(t->stopping);
     free((char *)(uintptr_t)t->options.command);
     free(t);

@@ -69,6 +69,10 @@ struct txg_terminal {
     size_t n_durations, cap_durations;
     char *stopping; /* printable, or NULL */
 
+    struct txg_buf moving; /* live: the lines of what is on its way to hosts */
+    size_t n_moving;       /* of those that there are, not all have a line */
+    int64_t moving_at;     /* the time of all of them */
+
     int64_t now;     /* time of the newest event or tick */
     int64_t drawn;   /* when passing lines were last drawn */
     int64_t flushed; /* live: when letters were last handed over */
@@ -98,8 +102,11 @@ void txg_progress_end(struct txg_terminal *t); /* ends the last line of letters 
 void txg_echo_add(struct txg_terminal *t, const struct txg_event *event);
 void txg_echo_end(struct txg_terminal *t, const struct txg_event *event);
 
-/* live.c: notes what runs, and draws it. */
+/* live.c: notes what runs and what is sent to hosts, and draws it. */
 void txg_live_event(struct txg_terminal *t, const struct txg_event *event);
+void txg_live_transfer(struct txg_terminal *t, const struct txg_event *event);
+void txg_live_tick(struct txg_terminal *t); /* what was sent before now has arrived */
+void txg_live_put_transfers(const struct txg_terminal *t, struct txg_buf *lines);
 void txg_live_draw(struct txg_terminal *t);
 
 /* failures.c: keep what is told at the end; of TEST_FINISH and TEST_RETRY. */

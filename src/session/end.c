@@ -181,6 +181,11 @@ static int64_t due(const struct txg_node *node)
     return node->running && node->slow_at < node->silent_at ? node->slow_at : node->silent_at;
 }
 
+const struct txg_gateway_info *txg_session_info(const struct txg_session *s, unsigned gateway)
+{
+    return &s->nodes[gateway]->info;
+}
+
 int64_t txg_session_deadline(const struct txg_session *s)
 {
     int64_t next = s->give_up_at;

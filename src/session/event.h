@@ -40,6 +40,7 @@ enum txg_event_type {
     TXG_EVENT_TEST_RETRY,        /* gateway, test, result: it failed and is tried again */
     TXG_EVENT_WARNING,           /* gateway or NULL, text */
     TXG_EVENT_NOTE,              /* text: a detail for who asks for more (-v) */
+    TXG_EVENT_TRANSFER,          /* gateway, transfer: on its way to that host, for who looks on */
     TXG_EVENT_INTERNAL_ERROR,    /* gateway or NULL, text */
     TXG_EVENT_STOPPING,          /* text: "stopping after 1 failures", "interrupted" */
     TXG_EVENT_RUN_FINISH         /* finish */
@@ -120,6 +121,10 @@ struct txg_event {
         struct {
             int64_t elapsed; /* microseconds since its start */
         } slow;
+        struct { /* those of one `time` are all that there are then; a tick of that time follows */
+            const char *what;  /* "files" */
+            int64_t done, all; /* bytes */
+        } transfer;
         struct txg_event_result result;
         struct {
             struct txg_span text;

@@ -149,6 +149,9 @@ struct txg_command {
 /* The next thing to do, or NULL. Borrowed until the next call on this session. */
 const struct txg_command *txg_session_next(struct txg_session *s);
 
+/* How a gateway that was opened is named; lives as long as the session. */
+const struct txg_gateway_info *txg_session_info(const struct txg_session *s, unsigned gateway);
+
 /* When a TICK is wanted at the latest, or INT64_MAX. */
 int64_t txg_session_deadline(const struct txg_session *s);
 

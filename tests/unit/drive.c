@@ -107,6 +107,7 @@ static void say_event(struct drive *d, const struct txg_event *e)
     case TXG_EVENT_RUN_START:
     case TXG_EVENT_GATEWAY_START:
     case TXG_EVENT_GATEWAY_READY:
+    case TXG_EVENT_TRANSFER:
     case TXG_EVENT_RUN_FINISH:
         return;
     }

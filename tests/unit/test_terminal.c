@@ -583,6 +583,72 @@ static void live_lines_are_few(void)
     drop(&f);
 }
 
+static void transfer(struct feed *f, const struct txg_gateway_info *gateway, const char *what,
+                     int64_t done, int64_t all)
+{
+    feed_event(f, (struct txg_event){.type = TXG_EVENT_TRANSFER,
+                                     .gateway = gateway,
+                                     .transfer = {what, done, all}});
+}
+
+static void live_lines_of_transfers(void)
+{
+    struct feed f =
+        new_terminal((struct txg_terminal_options){.durations = -1, .live = true, .width = 42});
+    feed_run_start(&f, "load", 2);
+    feed_gateway(&f, TXG_EVENT_GATEWAY_START, &feed_gw0);
+    feed_gateway(&f, TXG_EVENT_GATEWAY_START, &feed_gw1);
+    feed_sink_take(&sink);
+    f.now = 200000;
+    transfer(&f, &feed_gw1, "worker", 31000, 155012);
+    f.r->ops->tick(f.r, 200000);
+    same(feed_sink_take(&sink), "\033[Jgw0 I / gw1 I\n"
+                                "gw1 imx6-a: uploading worker 31.0 of 155.\033[1A\r");
+    f.now = 300000;
+    transfer(&f, &feed_gw0, "files", 0, 999949);
+    transfer(&f, &feed_gw1, "files", 3100000, 12400000);
+    f.r->ops->tick(f.r, 300000);
+    same(feed_sink_take(&sink), "\033[Jgw0 I / gw1 I\n"
+                                "gw0: uploading files 0.0 of 999.9 kB\n"
+                                "gw1 imx6-a: uploading files 3.1 of 12.4 M\033[2A\r");
+    f.now = 350000; /* what is drawn between two ticks shows what the last one did */
+    feed_gateway(&f, TXG_EVENT_GATEWAY_READY, &feed_gw0);
+    same(feed_sink_take(&sink), "\033[Jgw0 C / gw1 I\n"
+                                "gw0: uploading files 0.0 of 999.9 kB\n"
+                                "gw1 imx6-a: uploading files 3.1 of 12.4 M\033[2A\r");
+    f.r->ops->tick(f.r, 450000); /* all have arrived */
+    same(feed_sink_take(&sink), "\033[Jgw0 C / gw1 I\r");
+    feed_collected(&f, &feed_gw0, 3);
+    feed_scheduling(&f, "LoadScheduling", 6);
+    feed_test_start(&f, &feed_gw0, "t/a");
+    feed_sink_take(&sink);
+    f.now = 1000000; /* a replacement, on another host, while tests run */
+    for (int i = 0; i < 6; i++)
+        transfer(&f, &feed_gw2, "files", 500000 * i, 3000000);
+    f.r->ops->tick(f.r, 1000000);
+    same(feed_sink_take(&sink), "gw0    0.6s  t/a\n"
+                                "gw2 imx6-a: uploading files 0.0 of 3.0 MB\n"
+                                "gw2 imx6-a: uploading files 0.5 of 3.0 MB\n"
+                                "gw2 imx6-a: uploading files 1.0 of 3.0 MB\n"
+                                "gw2 imx6-a: uploading files 1.5 of 3.0 MB\n"
+                                "and 2 more uploads\033[5A\r");
+    drop(&f);
+}
+
+static void no_transfers_where_nothing_is_live(void)
+{
+    for (int quiet = 0; quiet < 2; quiet++) {
+        struct feed f = new_terminal((struct txg_terminal_options){
+            .durations = -1, .live = quiet == 1, .verbosity = quiet ? -2 : 1});
+        feed_begin(&f, "load", "LoadScheduling", 1);
+        feed_sink_take(&sink);
+        transfer(&f, &feed_gw1, "files", 1, 2);
+        f.r->ops->tick(f.r, f.now);
+        same(feed_sink_take(&sink), "");
+        drop(&f);
+    }
+}
+
 /* 10,000 quick tests don't cost a write each; nothing is kept back at the end. */
 static void writes_are_gathered(void)
 {
@@ -650,6 +716,8 @@ int main(int argc, char **argv)
         {"live: gateways are rewritten", live_gateways_are_rewritten},
         {"live: lines of busy gateways", live_lines_of_busy_gateways},
         {"live: lines are few", live_lines_are_few},
+        {"live: lines of transfers", live_lines_of_transfers},
+        {"no transfers where nothing is live", no_transfers_where_nothing_is_live},
         {"writes are gathered", writes_are_gathered},
         {"lost texts make finish fail", lost_texts_make_finish_fail},
         {0},
