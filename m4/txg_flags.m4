@@ -74,7 +74,7 @@ AC_DEFUN([TXG_ARG_STATIC_WORKER], [
     # Its size is what a slow link to a board waits for: no unwind tables, no gaps between segments,
     # no page of padding that RELRO needs (64 KiB of it on aarch64).
     AS_IF([test "x$enable_static_worker" = xyes], [
-        m4_foreach_w([flag], [-fno-unwind-tables -fno-asynchronous-unwind-tables -fno-pie],
+        m4_foreach_w([flag], [-fno-unwind-tables -fno-asynchronous-unwind-tables -fno-jump-tables -fno-pie],
             [TXG_ADD_CFLAG(flag)])
         TXG_LDFLAGS="$TXG_LDFLAGS -no-pie -Wl,-z,noseparate-code,-z,norelro,-z,common-page-size=64 -Wl,--build-id=none"
     ])

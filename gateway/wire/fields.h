@@ -32,13 +32,13 @@ enum txg_field_kind {
     TXG_FIELD_TESTS    /* [index, gap, duration] */
 };
 
-struct txg_field {
+struct txg_field { /* small: there are over a hundred in the worker */
     const char *key;
-    enum txg_field_kind kind;
-    bool optional;    /* left out where it is 0, false or empty, and then read as that */
-    size_t offset;    /* in struct txg_msg */
-    size_t count;     /* offset of the number of elements */
-    int64_t min, max; /* of a list that has a max: most elements */
+    enum txg_field_kind kind : 8;
+    bool optional : 1; /* left out where it is 0, false or empty, and then read as that */
+    uint16_t offset;   /* in struct txg_msg */
+    uint16_t count;    /* offset of the number of elements */
+    int64_t min, max;  /* of a list that has a max: most elements */
 };
 
 struct txg_msg_shape {
