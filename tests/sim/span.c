@@ -1,5 +1,6 @@
 /*
- * How well gateways are used, in the simulator: far workers, and heavy-tailed sets of tests.
+ * How well gateways are used, in the simulator: far workers, heavy-tailed sets of tests, and suites
+ * whose times were recorded (tests/sim/recorded).
  *
  *     span [SETS]      1,000 sets; exit status 1 where a figure is not kept
  */
@@ -154,6 +155,61 @@ static void play_set(struct sim_rng *r, struct tally *t)
     free(durations);
 }
 
+static int64_t *read_recorded(const char *name, size_t *n)
+{
+    const char *srcdir = getenv("TXG_SRCDIR");
+    TXG_AUTOFREE char *path =
+        txg_xasprintf("%s/tests/sim/recorded/%s.txt", srcdir ? srcdir : ".", name);
+    FILE *f = fopen(path, "r");
+    int64_t *durations = NULL, us;
+    size_t cap = 0;
+    char line[256];
+    if (!f) {
+        perror(path);
+        exit(1);
+    }
+    for (*n = 0; fgets(line, sizeof line, f);) {
+        line[strcspn(line, "\n")] = '\0';
+        if (*line == '#' || !txg_parse_int(line, 1, INT64_MAX, &us))
+            continue;
+        durations = txg_grow(durations, *n, &cap, sizeof *durations);
+        durations[(*n)++] = us;
+    }
+    fclose(f);
+    return durations;
+}
+
+struct blind { /* without times: sums over all that was recorded */
+    double duration, load, steal;
+};
+
+/* True: with times as near to the least there can be as offline LPT. */
+static bool play_recorded(const char *name, size_t boards, struct blind *blind)
+{
+    size_t n;
+    int64_t *durations = read_recorded(name, &n), sum = 0, longest = 0;
+    for (size_t i = 0; i < n; i++) {
+        sum += durations[i];
+        longest = durations[i] > longest ? durations[i] : longest;
+    }
+    double least = (double)sum / (double)boards;
+    least = least > (double)longest ? least : (double)longest;
+    double lpt = (double)offline(durations, n, boards) / least;
+    double known = (double)play(TXG_DIST_DURATION, boards, 200, durations, n, true).span / least;
+    double unknown = (double)play(TXG_DIST_DURATION, boards, 200, durations, n, false).span / least;
+    double load = (double)play(TXG_DIST_LOAD, boards, 200, durations, n, true).span / least;
+    double steal = (double)play(TXG_DIST_WORKSTEAL, boards, 200, durations, n, true).span / least;
+    printf(
+        "%s, %zu tests on %zu gateways: duration %.4f, offline LPT %.4f; without times %.4f, load "
+        "%.4f, worksteal %.4f\n",
+        name, n, boards, known, lpt, unknown, load, steal);
+    free(durations);
+    blind->duration += unknown;
+    blind->load += load;
+    blind->steal += steal;
+    return known <= (n >= 50 * boards ? 1.02 : lpt * 1.01);
+}
+
 int main(int argc, char **argv)
 {
     struct tally t = {0};
@@ -164,6 +220,12 @@ int main(int argc, char **argv)
     bool good = are_far_workers_busy();
     for (int64_t i = 0; i < sets; i++)
         play_set(&r, &t);
+    struct blind blind = {0};
+    static const char *const recorded[] = {"dbus", "glib", "cases"};
+    for (size_t i = 0; i < 3; i++)
+        for (size_t boards = 2; boards <= SIM_BOARDS; boards *= 2)
+            good = play_recorded(recorded[i], boards, &blind) && good;
+    good = good && blind.duration <= blind.load && blind.duration <= blind.steal;
     double n = (double)t.n;
     printf("%zu sets of lognormal tests (sigma 1.5), 50 to 60 for each gateway, span over "
            "max(sum/N, longest): duration %.4f (worst %.4f), offline LPT %.4f, load %.4f, "
