@@ -81,6 +81,7 @@ static int fail(struct keeper *k, const struct txg_err *err)
 }
 
 static int serve_pings(struct keeper *k);
+static int show_life(struct keeper *k);
 
 /* A long file must not look like a frozen process: pings are answered in between. */
 static bool has_content(struct keeper *k, int fd, const char *content)
@@ -134,19 +135,22 @@ static int by_path(const void *key, const void *item)
 
 static bool is_listed(void *user, const char *path)
 {
-    const struct keeper *k = user;
+    struct keeper *k = user;
+    show_life(k);
     return bsearch(path, k->items, k->n, sizeof *k->items, by_path) != NULL;
 }
 
 static void complete(struct keeper *k)
 {
     struct txg_err err;
-    for (size_t i = 0; i < k->n; i++)
+    for (size_t i = 0; i < k->n; i++) {
+        show_life(k);
         if (is_link(&k->items[i]) &&
             txg_folder_link(k->root, k->items[i].path, k->items[i].content, k->temp, &err) != 0) {
             fail(k, &err);
             return;
         }
+    }
     finish(k, "");
 }
 
@@ -230,6 +234,7 @@ static void send_need(struct keeper *k)
     struct txg_msg msg = {.type = TXG_MSG_NEED};
     size_t cap = 0;
     for (size_t i = 0; i < k->n && !k->done; i++) {
+        show_life(k);
         k->items[i].needed = !is_link(&k->items[i]) && !is_there(k, &k->items[i]);
         if (!k->items[i].needed)
             continue;
@@ -403,7 +408,8 @@ static void say_pong(struct keeper *k, uint32_t channel)
 }
 
 /* A ping may stand behind thousands of small files, and each of them is some calls of a busy file
- * system: who works says so unasked, to the controller too, which has long sent all it has. */
+ * system: who works says so unasked, to the controller too, which has long sent all it has. A link
+ * that has ended is found by who reads it next. */
 static int show_life(struct keeper *k)
 {
     if (txg_now() - k->shown < k->sign_every)

@@ -3,6 +3,7 @@ written elsewhere is refused."""
 
 import hashlib
 import os
+import pathlib
 import select
 import shutil
 import signal
@@ -202,13 +203,14 @@ class Keeper:
 
     CHANNEL = 2147483647
 
-    def __init__(self, folder):
+    def __init__(self, folder, program=BUILDDIR / "txgate-worker"):
         self.signs = 0
-        self.process = subprocess.Popen([BUILDDIR / "txgate-worker", "--token", "t"], cwd=folder,
+        self.process = subprocess.Popen([program, "--token", "t"], cwd=folder,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
         assert self.take(6, time.monotonic() + 10) == b"TXG t\n"
         self.say(0, "hello", protocol=wire.PROTOCOL, version="0", testrunuid="u", heartbeat=2000000)
-        self.say(0, "open", channel=self.CHANNEL, kind=1, chdir={"bin": os.fsencode(folder).hex()})
+        where = {"chdir": {"bin": os.fsencode(folder).hex()}} if folder != program.parent else {}
+        self.say(0, "open", channel=self.CHANNEL, kind=1, **where)
 
     def say(self, on, what, **kwargs):
         self.process.stdin.write(wire.frame(on, wire.message(what, **kwargs)))
@@ -225,6 +227,13 @@ class Keeper:
                 self.signs += 1
             elif channel == self.CHANNEL:
                 return payload
+
+    def drain(self):
+        """Until it has nothing to say for a while: none of that counts."""
+        while select.select([self.process.stdout.fileno()], [], [], 0.3)[0]:
+            length, _ = wire.HEADER.unpack(self.take(8, time.monotonic() + 10))
+            self.take(length, time.monotonic() + 10)
+        self.signs = 0
 
     def take(self, count, end):
         """The next bytes; beats come all the time, so the deadline is that of what is waited for."""
@@ -364,6 +373,40 @@ def test_a_run_beside_another(txgate, over, cache, tmp_path, script):
     assert b"2 passed" in out, out
     assert "1 passed" in over("other").out
     assert tree(root(cache)) == ["other"]
+
+
+DEEP = "d/" * 30  # so that each is some calls
+
+
+def many(count, *args):
+    """What a list has: (a message of it, is it the last?)."""
+    for at in range(0, count, 1000):
+        files = [entry(b"%s%06d" % (DEEP.encode(), i), *args) for i in range(at, min(at + 1000, count))]
+        yield files, at + 1000 >= count
+
+
+@pytest.mark.parametrize("what", ["absent", "empty", "links", "others"])
+def test_who_works_shows_it(what, tmp_path):
+    """With no byte to read or write a keeper may have much to do, too, on a file system that is slow."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    program = pathlib.Path(shutil.copy(BUILDDIR / "txgate-worker", folder))
+    there = (folder / "files-f" if what == "others" else tmp_path) / DEEP
+    there.mkdir(parents=True)
+    for i in range({"empty": 4000, "others": 8000}.get(what, 0)):
+        (there / ("%06d" % i)).touch()
+    k = Keeper(folder, program) if what == "others" else Keeper(tmp_path)
+    args = (b"x", 0o120777) if what == "links" else (EMPTY,)
+    for files, last in many(1 if what == "others" else 4000, *args):
+        if last:
+            k.drain()
+        k.say(k.CHANNEL, "have", folder="f", files=files, last=last)
+    assert b"need" in k.hear(30)
+    if what == "links":
+        assert b"synced" in k.hear(30)
+    k.end()
+    assert k.signs > 2  # without it: none
+    assert len(os.listdir(there)) == {"absent": 0, "empty": 4000, "links": 4000, "others": 1}[what]
 
 
 @pytest.fixture
