@@ -203,6 +203,8 @@ static const struct txg_field testreport_fields[] = {
     {"dropped_out", TXG_FIELD_INT, AT(testreport.dropped_out), IN(0, INT64_MAX), OPTIONAL},
     {"dropped_err", TXG_FIELD_INT, AT(testreport.dropped_err), IN(0, INT64_MAX), OPTIONAL},
     {"leaked", TXG_FIELD_INT, AT(testreport.leaked), IN(0, INT32_MAX), OPTIONAL},
+    {"setup", TXG_FIELD_INT, AT(testreport.setup), IN(0, TIME_MAX), OPTIONAL},
+    {"teardown", TXG_FIELD_INT, AT(testreport.teardown), IN(0, TIME_MAX), OPTIONAL},
     {"utime", TXG_FIELD_INT, AT(testreport.utime), IN(0, TIME_MAX), OPTIONAL},
     {"stime", TXG_FIELD_INT, AT(testreport.stime), IN(0, TIME_MAX), OPTIONAL},
     {"maxrss", TXG_FIELD_INT, AT(testreport.maxrss), IN(0, INT64_MAX), OPTIONAL},

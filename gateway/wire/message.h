@@ -321,7 +321,8 @@ struct txg_msg_testreport {
     struct txg_span reason; /* one line: "exit status 1", "signal 11 (Segmentation fault)" */
     int64_t dropped_out;    /* bytes of stdout between head and tail that were not kept */
     int64_t dropped_err;
-    int64_t leaked; /* processes that the test left behind and that were killed */
+    int64_t leaked;          /* processes that the test left behind and that were killed */
+    int64_t setup, teardown; /* of the duration, where a harness told */
     int64_t utime, stime;
     int64_t maxrss; /* bytes */
     struct txg_msg_point *points;

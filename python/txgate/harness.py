@@ -343,13 +343,14 @@ class Harness:
             self.wire.show(0, self.leftover + "\n")
             self.leftover = ""
         self.show()
-        duration = sum(r.duration for r in self.reports)
-        fields = ["result", name, outcome, str(int(duration * 1e6)), reason]
-        if self.wire.is_unread():
-            self.wire.say(*(fields + ["wait"]))
+        took = {"setup": 0, "call": 0, "teardown": 0}
+        for report in self.reports:
+            took[report.when or "call"] += int(report.duration * 1e6)
+        wait = self.wire.is_unread()
+        self.wire.say("result", name, outcome, str(sum(took.values())), reason, "wait" if wait else "",
+                      str(took["setup"]), str(took["teardown"]))
+        if wait:
             self.wait_for_go()
-        else:
-            self.wire.say(*fields)
 
     def wait_for_go(self) -> None:
         held: List[List[str]] = []

@@ -4,6 +4,19 @@
 
 #include <stdlib.h>
 
+#define WORTH 5000 /* microseconds of a phase that are told, as in pytest */
+
+static void put_phases(struct txg_buf *line, const struct txg_event_result *r)
+{
+    if (r->setup < WORTH && r->teardown < WORTH)
+        return;
+    txg_buf_puts(line, " (setup ");
+    txg_print_duration(line, r->setup);
+    txg_buf_puts(line, ", teardown ");
+    txg_print_duration(line, r->teardown);
+    txg_buf_putc(line, ')');
+}
+
 /* With --durations N only the N slowest so far are kept, slowest first. */
 void txg_durations_result(struct txg_terminal *t, const struct txg_event *event)
 {
@@ -22,6 +35,7 @@ void txg_durations_result(struct txg_terminal *t, const struct txg_event *event)
     txg_terminal_name(&line, event->gateway);
     txg_buf_puts(&line, "] ");
     txg_printable_line(&line, event->test.nodeid);
+    put_phases(&line, &event->result);
     size_t at = t->n_durations++;
     for (; wanted > 0 && at > 0 && t->durations[at - 1].us < us; at--)
         t->durations[at] = t->durations[at - 1];

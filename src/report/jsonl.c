@@ -66,6 +66,10 @@ static void put_result(struct txg_buf *out, const struct txg_event_result *r)
     txg_json_string(out, "reason", r->reason);
     txg_json_int(out, "start", r->start);
     txg_json_int(out, "duration", r->duration);
+    if (r->setup > 0)
+        txg_json_int(out, "setup", r->setup);
+    if (r->teardown > 0)
+        txg_json_int(out, "teardown", r->teardown);
     txg_json_int(out, "status", r->status);
     txg_json_int(out, "signal", r->signal);
     txg_json_int(out, "dropped_out", r->dropped_out);

@@ -62,9 +62,10 @@ struct txg_event_result {
     int64_t dropped_out;    /* bytes left out between the head and the tail of stdout */
     int64_t dropped_err;
     int64_t leaked;
-    bool flaky;           /* FINISH: it did not fail, and had failed before */
-    int64_t utime, stime; /* microseconds */
-    int64_t maxrss;       /* bytes */
+    bool flaky;              /* FINISH: it did not fail, and had failed before */
+    int64_t setup, teardown; /* of the duration; 0: nothing is known of them */
+    int64_t utime, stime;    /* microseconds */
+    int64_t maxrss;          /* bytes */
     const struct txg_event_point *points;
     size_t n_points;
     size_t done;  /* tests with a final outcome so far, this one included */

@@ -36,8 +36,9 @@ struct txg_verdict {
     struct txg_buf reason; /* one line, empty where there is nothing to say; any bytes but NUL */
     struct txg_harness_point *points;
     size_t n_points, cap_points;
-    size_t weight;   /* of the points */
-    size_t left_out; /* points for which there was no room */
+    size_t weight;           /* of the points */
+    size_t left_out;         /* points for which there was no room */
+    int64_t setup, teardown; /* microseconds of the test's time; 0: nothing is known of them */
 };
 
 /* Gives all back; the verdict is empty afterwards. */

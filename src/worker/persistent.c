@@ -123,11 +123,19 @@ static void go_on(struct txg_runner *r)
     }
 }
 
-/* result NAME OUTCOME DURATION REASON [wait] */
+/* A time of the next field; `otherwise` where there is none. */
+static int64_t take_time(struct txg_span *line, struct txg_buf *field, int64_t otherwise)
+{
+    int64_t us;
+    txg_talk_field(line, field);
+    return txg_parse_int(txg_buf_cstr(field), 0, INT64_C(315360000000000), &us) ? us : otherwise;
+}
+
+/* result NAME OUTCOME DURATION REASON [wait [SETUP TEARDOWN]] */
 static void take_result(struct txg_runner *r, struct txg_span line)
 {
     struct txg_buf field = {0};
-    int64_t took, now = txg_now();
+    int64_t now = txg_now();
     if (r->at == r->n || r->sent == r->at || !txg_talk_field(&line, &field) ||
         strcmp(txg_buf_cstr(&field), r->item->name) != 0) {
         broken(r, "its harness told a result that was not asked for");
@@ -136,14 +144,14 @@ static void take_result(struct txg_runner *r, struct txg_span line)
     }
     txg_talk_field(&line, &field);
     r->verdict.outcome = outcome_of(txg_buf_cstr(&field));
-    txg_talk_field(&line, &field);
-    if (!txg_parse_int(txg_buf_cstr(&field), 0, INT64_C(315360000000000), &took))
-        took = now - r->started;
+    int64_t took = take_time(&line, &field, now - r->started);
     txg_talk_field(&line, &field);
     if (txg_buf_len(&field) > 0)
         txg_verdict_set(&r->verdict, r->verdict.outcome, "%s", txg_buf_cstr(&field));
     txg_talk_field(&line, &field);
     bool waits = strcmp(txg_buf_cstr(&field), "wait") == 0;
+    r->verdict.setup = take_time(&line, &field, 0);
+    r->verdict.teardown = take_time(&line, &field, 0);
     txg_buf_release(&field);
     if (waits || !r->ahead)
         read_streams(r);

@@ -8,6 +8,7 @@
 #define RECORDS_MAX   2048u         /* in one collection{} message */
 #define RECORDS_BYTES (512u * 1024) /* and of their nodeids */
 #define OUTPUT_PIECE  (TXG_FRAME_BULK / 2)
+#define PHASE_WORTH   INT64_C(1000) /* microseconds of a setup that is worth a report of its own */
 #define LIVE_BEHIND   (256u * 1024) /* bytes unsent, with which a link has enough to do */
 
 static void flush_passed(struct txg_reporting *r)
@@ -122,7 +123,7 @@ static bool is_plain(const struct txg_reporting *r, const struct txg_reporting_t
     const struct txg_child *child = test->child;
     const struct txg_verdict *v = test->verdict;
     if (v->outcome != TXG_PASSED || txg_buf_len(&v->reason) > 0 || v->n_points > 0 ||
-        child->ended || child->leaked > 0)
+        v->setup >= PHASE_WORTH || v->teardown >= PHASE_WORTH || child->ended || child->leaked > 0)
         return false;
     for (int i = 0; i < 2; i++)
         if (r->not_shown[i] > 0 || txg_capture_dropped(&child->captures[i]) > 0 ||
@@ -234,6 +235,8 @@ void txg_reporting_test(struct txg_reporting *r, const struct txg_reporting_test
     out->duration = test->ended - test->started;
     out->status = child->ended && WIFEXITED(child->status) ? WEXITSTATUS(child->status) : -1;
     out->signal = child->ended && WIFSIGNALED(child->status) ? WTERMSIG(child->status) : 0;
+    out->setup = v->setup;
+    out->teardown = v->teardown;
     out->reason = txg_span(txg_buf_data(&v->reason), txg_buf_len(&v->reason));
     out->dropped_out = (int64_t)txg_capture_dropped(&child->captures[0]);
     out->dropped_err = (int64_t)txg_capture_dropped(&child->captures[1]);

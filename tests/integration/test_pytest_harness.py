@@ -116,7 +116,7 @@ class Harness:
         """The next result and what stood on stdout in front of it."""
         message = self.hear()
         text = ""
-        if message[-1] == "wait":
+        if message[5:6] == ["wait"]:
             text = self.read()
             self.say("go")
         return message, text

@@ -1,5 +1,6 @@
 """Python tests under `txgate run`: gateways with python=, whose hosts have Python and pytest."""
 
+import json
 import os
 import re
 import signal
@@ -154,6 +155,23 @@ def test_groups_stay_together(txgate, suite, outcomes):
     assert result.code == 0 and len(found) == 12 and len(bus) == 6, result
     assert len(set(bus.values())) == 1, bus
     assert {runs[0].gateway for runs in found.values()} == {"gw0", "gw1"}, result
+
+
+def test_setup_and_teardown_are_told_apart(txgate, suite):
+    (suite / "tests/test_it.py").write_text(
+        "import pytest, time\n"
+        "@pytest.fixture\n"
+        "def device():\n    time.sleep(0.3)\n    yield\n    time.sleep(0.2)\n"
+        "def test_it(device): time.sleep(0.1)\n"
+        "def test_short(): pass\n")
+    result = run(txgate, "--tx", TX, "--durations", "0", "tests")
+    assert re.search(r"^0\.[67]\ds \[gw0\] tests/test_it.py::test_it \(setup 0\.3\ds, teardown 0\.2\ds\)$",
+                     result.out, re.M), result
+    assert re.search(r"::test_short$", result.out, re.M), result
+    events = [json.loads(line) for line in (suite / "events").read_text().splitlines()]
+    told = {e["nodeid"][-4:]: e for e in events if e["event"] == "test_finish"}
+    assert 300000 <= told["t_it"]["setup"] < 400000 and 200000 <= told["t_it"]["teardown"] < 300000
+    assert told["t_it"]["duration"] >= 600000 and "setup" not in told["hort"], told
 
 
 def test_an_ini_file_that_asks_for_workers_of_its_own(txgate, suite, builddir):
