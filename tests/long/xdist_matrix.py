@@ -14,8 +14,7 @@ import pytest
 import processes
 import venvs
 from conftest import (  # noqa: F401
-    BUILDDIR, client, folder, script, serve, server, static_workers)
-from test_board import board  # noqa: F401
+    BUILDDIR, board, client, folder, may_have_boards, script, serve, server, static_workers)
 from test_xdist import counts, finish, make
 
 TESTS = {"passes": "exit 0\n", "passes2": "exit 0\n", "skips": "exit 77\n",
