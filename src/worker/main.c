@@ -23,19 +23,18 @@
 
 static void explain(FILE *out)
 {
-    fputs(
-        "usage: txgate-worker [--token WORD [--remove]]\n"
-        "       txgate-worker --listen [ADDRESS:]PORT --key-file FILE [--user UID[:GID]]\n"
-        "\n"
-        "Started by txgate on each host; speaks its protocol on standard input and output.\n"
-        "To run tests, start `txgate run`, or give its path to pytest-xdist:\n"
-        "    pytest --tx '3*popen//python=txgate-worker' --dist load tests/native\n"
-        "\n"
-        "With --listen it waits on that port (of 127.0.0.1 unless an address is given, which is\n"
-        "numeric: 10.0.0.5:7777, [::]:7777) for those who have the key in FILE, and for nobody\n"
-        "else: `txgate keygen FILE` makes one, `--tx socket=host:port//key_file=FILE` leads here.\n"
-        "Tests start in the folder that it was started in, as UID where that is given.\n",
-        out);
+    fputs("usage: txgate-worker [--token WORD [--remove]]\n", out);
+#ifdef TXG_SOCKETS
+    fputs(TXG_LISTEN_USAGE, out);
+#endif
+    fputs("\n"
+          "Started by txgate on each host; speaks its protocol on standard input and output.\n"
+          "To run tests, start `txgate run`, or give its path to pytest-xdist:\n"
+          "    pytest --tx '3*popen//python=txgate-worker' --dist load tests/native\n",
+          out);
+#ifdef TXG_SOCKETS
+    fputs(TXG_LISTEN_HELP, out);
+#endif
 }
 
 /* The link must not be a test's stdin or stdout: it moves above 2, close-on-exec. */
