@@ -20,7 +20,7 @@ TURN_MAX = 50     # ms
 SLOWER_MAX = 1.05
 SIZE = 48 << 20
 AFTER = 8 << 20   # bytes, then it stalls
-ROUNDS = 8       # at most: other work of this machine slows one run or another, not each
+ROUNDS = 24      # at most: other work of this machine slows one run or another, not each
 
 
 class Relay:
