@@ -515,7 +515,7 @@ def test_half_open_connections(txgate, listener, script, sanitized):
         crowd.append(listener.connect())
         if n % 2:
             crowd[-1].sendall((b"\0\x30" + b"x" * 47)[:1 + n % 49])
-    assert listener.descriptors() <= fds + 128
+    assert listener.descriptors() <= fds + 128 + 1  # one that was just accepted, and has no place yet
     result = txgate.run("--tx", listener.spec(), "passes")
     assert result.code == 0 and result.seconds < 5, result
     after = listener.memory()
