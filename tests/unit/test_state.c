@@ -179,7 +179,7 @@ static void add(struct txg_state *known, const char *name, int64_t stamp)
 static void what_was_loaded_is_not_read_again(void)
 {
     make_dir();
-    char path[64], text[] = "txgate-state 1\nt\t1\t1\tx\t\ta\n";
+    char path[128], text[] = "txgate-state 1\nt\t1\t1\tx\t\ta\n";
     struct stat st;
     add(NULL, "a", 1);
     struct txg_state *known = load(), *late = load();
