@@ -106,7 +106,11 @@ const char *txg_buf_cstr(struct txg_buf *b)
 
 char *txg_buf_take_cstr(struct txg_buf *b)
 {
-    char *s = txg_xstrndup(txg_buf_cstr(b), txg_buf_len(b));
-    txg_buf_release(b);
+    size_t len = txg_buf_len(b);
+    txg_buf_cstr(b);
+    if (b->head > 0)
+        memmove(b->mem, b->mem + b->head, len + 1);
+    char *s = txg_xrealloc_array(b->mem, len + 1, 1);
+    *b = (struct txg_buf){0};
     return s;
 }

@@ -265,3 +265,23 @@ uint64_t txg_hash(uint64_t h, const void *data, size_t len)
         h = (h ^ p[i]) * UINT64_C(1099511628211);
     return h;
 }
+
+static uint64_t stir(uint64_t h, uint64_t word)
+{
+    h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15); /* 2^64 over the golden ratio */
+    return h ^ h >> 32;
+}
+
+uint64_t txg_hash_key(const void *data, size_t len)
+{
+    const char *p = data;
+    uint64_t h = len, word;
+    for (; len >= sizeof word; len -= sizeof word, p += sizeof word) {
+        memcpy(&word, p, sizeof word);
+        h = stir(h, word);
+    }
+    word = 0;
+    if (len > 0)
+        memcpy(&word, p, len);
+    return stir(h, word);
+}

@@ -68,8 +68,11 @@ bool txg_parse_duration(const char *s, int64_t *us);
  * (more than a third of its letters wrong). Borrowed from the list. */
 const char *txg_nearest(const char *s, const char *const *words);
 
-/* FNV-1a, 64 bits: for digests and tables among ourselves; it keeps nobody out. */
+/* FNV-1a, 64 bits: for digests that both ends compute; it keeps nobody out. */
 #define TXG_HASH_START UINT64_C(14695981039346656037)
 uint64_t txg_hash(uint64_t h, const void *data, size_t len);
+
+/* For tables in memory: eight bytes at a time, another value on another machine. */
+uint64_t txg_hash_key(const void *data, size_t len);
 
 #endif

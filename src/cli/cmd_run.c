@@ -143,7 +143,19 @@ static int close_outputs(struct outputs *out, int exit_code)
     return exit_code;
 }
 
-static int run_plan(const struct txg_options *o, const struct txg_plan *plan)
+/* What will be added to at the end, while the gateways start. */
+static void read_state(void *user)
+{
+    struct txg_plan *plan = user;
+    struct txg_err again; /* the save will meet it too, and say so */
+    if (!plan->state_unread)
+        return;
+    txg_state_free(plan->state);
+    plan->state = txg_state_load(plan->config.root, &again);
+    plan->state_unread = false;
+}
+
+static int run_plan(const struct txg_options *o, struct txg_plan *plan)
 {
     struct txg_err err;
     struct outputs out = {.jsonl_fd = -1};
@@ -157,7 +169,9 @@ static int run_plan(const struct txg_options *o, const struct txg_plan *plan)
     int exit_code = txg_run(&(struct txg_run_config){.plan = plan,
                                                      .reporters = out.reporters,
                                                      .n_reporters = out.n,
-                                                     .measure = o->verbosity > 1});
+                                                     .measure = o->verbosity > 1,
+                                                     .at_start = read_state,
+                                                     .user = plan});
     exit_code = close_outputs(&out, exit_code);
     /* the next run goes without; this one was what it was */
     int rc = txg_state_save(plan->told, plan->state, time(NULL), &err);

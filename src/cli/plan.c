@@ -75,6 +75,7 @@ static void choose_dist(const struct txg_options *o, struct txg_plan *p)
     if (dist < 0 && p->config.dist)
         dist = txg_dist_parse(p->config.dist);
     bool asks = dist < 0 || dist == TXG_DIST_DURATION || o->failed_only || o->failed_first;
+    p->state_unread = !asks;
     p->state =
         asks ? txg_state_load(p->config.root, &p->state_warning) : txg_state_new(p->config.root);
     if (dist >= 0) {

@@ -31,8 +31,8 @@ struct txg_plan {
     size_t maxschedchunk;
     bool require_all;
     bool strict_collection;
-    struct txg_state *state; /* owned: what earlier runs left, empty where nothing asks for it; NULL
-                              * without what is to be run */
+    struct txg_state *state; /* owned: what earlier runs left; NULL without what is to be run */
+    bool state_unread;       /* nothing asks for it yet: it is empty */
     struct txg_state *told;  /* owned: what this one tells; the session borrows of the other */
     struct txg_err state_warning;
     bool failed_only, failed_first;

@@ -345,6 +345,8 @@ int txg_run(const struct txg_run_config *config)
 {
     struct run r = {.config = config, .plan = config->plan};
     start(&r);
+    if (config->at_start)
+        config->at_start(config->user);
     uv_run(&r.loop, UV_RUN_DEFAULT);
     if (config->at_end)
         config->at_end(config->user, r.session);

@@ -14,6 +14,9 @@ struct txg_run_config {
     size_t n_reporters;
     bool collect_only;
     bool measure; /* a note at the end tells how long the loop was away */
+    /* Called once when all gateways are on their way and none has said anything: the time for work
+     * that nobody waits for. NULL: there is none. */
+    void (*at_start)(void *user);
     /* Called once at the end, while the session still stands; NULL: not wanted. */
     void (*at_end)(void *user, const struct txg_session *session);
     void *user;

@@ -77,7 +77,7 @@ size_t txg_catalog_suite(const struct txg_catalog *c, size_t number)
 static size_t *slot_of(const struct txg_catalog *c, struct txg_span nodeid)
 {
     size_t mask = c->n_slots - 1;
-    for (size_t at = (size_t)txg_hash(TXG_HASH_START, nodeid.data, nodeid.len);; at++) {
+    for (size_t at = (size_t)txg_hash_key(nodeid.data, nodeid.len);; at++) {
         size_t *slot = &c->slots[at & mask];
         if (*slot == 0 || txg_span_equal(txg_catalog_nodeid(c, *slot - 1), nodeid))
             return slot;

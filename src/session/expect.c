@@ -55,7 +55,7 @@ struct files { /* hash table: never full */
 
 static struct mean *mean_of(struct files *f, struct txg_span name)
 {
-    for (size_t at = (size_t)txg_hash(TXG_HASH_START, name.data, name.len);; at++) {
+    for (size_t at = (size_t)txg_hash_key(name.data, name.len);; at++) {
         struct file *slot = &f->slots[at & (f->n_slots - 1)];
         if (!slot->name.data)
             slot->name = name;

@@ -59,7 +59,7 @@ static struct key group_of(const struct txg_deal *d, size_t number)
 static struct unit *unit_of(struct units *u, struct key key)
 {
     size_t mask = u->n_slots - 1;
-    for (size_t at = (size_t)txg_hash(TXG_HASH_START, key.text.data, key.text.len);; at++) {
+    for (size_t at = (size_t)txg_hash_key(key.text.data, key.text.len);; at++) {
         size_t *slot = &u->slots[at & mask];
         if (*slot == 0) {
             u->items = txg_grow(u->items, u->n, &u->cap, sizeof *u->items);

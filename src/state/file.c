@@ -32,8 +32,9 @@ static int write_whole(int fd, const char *data, size_t len)
     return 0;
 }
 
-static int read_whole(int fd, struct txg_buf *out)
+static int read_whole(int fd, size_t size, struct txg_buf *out)
 {
+    txg_buf_reserve(out, size + 65536);
     for (;;) {
         char *room = txg_buf_reserve(out, 65536);
         ssize_t n = read(fd, room, 65536);
@@ -85,7 +86,7 @@ int txg_state_file_read(const char *dir, struct txg_buf *out, struct txg_state_v
         txg_err_set(err, TXG_E_LIMIT, "%s: is no plain file", path);
     else if (st.st_size > TXG_STATE_BYTES)
         txg_err_set(err, TXG_E_LIMIT, "%s: is larger than %d MiB", path, TXG_STATE_BYTES >> 20);
-    else if (read_whole(fd, out) != 0)
+    else if (read_whole(fd, (size_t)st.st_size, out) != 0)
         txg_err_sys(err, errno, "%s", path);
     else
         rc = 0;

@@ -17,27 +17,28 @@ void txg_records_release(struct txg_records *t)
     *t = (struct txg_records){0};
 }
 
-/* NUL-terminated, as long as the table lives. */
-static const char *keep(struct txg_records *t, const char *data, size_t len)
+/* As long as the table lives. */
+static const char *keep(struct txg_records *t, struct txg_span text)
 {
-    if (len + 1 > t->left) {
-        t->left = len + 1 > PIECE ? len + 1 : PIECE;
-        txg_strv_take(&t->pieces, txg_xmalloc(t->left));
+    size_t size = text.len > PIECE ? text.len : PIECE;
+    if (text.len == 0)
+        return "";
+    if (text.len > t->left) {
+        t->left = size;
+        txg_strv_take(&t->pieces, txg_xmalloc(size));
     }
-    size_t size = len + 1 > PIECE ? len + 1 : PIECE;
     char *at = t->pieces.items[t->pieces.n - 1] + size - t->left;
-    memcpy(at, data, len);
-    at[len] = '\0';
-    t->left -= len + 1;
+    memcpy(at, text.data, text.len);
+    t->left -= text.len;
     return at;
 }
 
-const char *txg_records_word(struct txg_records *t, const char *text)
+const char *txg_records_word(struct txg_records *t, struct txg_span text)
 {
     for (size_t i = 0; i < t->words.n && i < WORDS_SOUGHT; i++)
-        if (strcmp(t->words.items[i], text) == 0)
+        if (txg_span_is(text, t->words.items[i]))
             return t->words.items[i];
-    txg_strv_push(&t->words, text);
+    txg_strv_take(&t->words, txg_xstrndup(text.data, text.len));
     return t->words.items[t->words.n - 1];
 }
 
@@ -51,7 +52,8 @@ static bool is_same(const struct txg_record *a, const struct txg_record *b)
 {
     return (a->kind == TXG_RECORD_TIME) == (b->kind == TXG_RECORD_TIME) && is_of(a, b) &&
            (a->kind != TXG_RECORD_TIME ||
-            (strcmp(a->arch, b->arch) == 0 && strcmp(a->label, b->label) == 0));
+            ((a->arch == b->arch || strcmp(a->arch, b->arch) == 0) &&
+             (a->label == b->label || strcmp(a->label, b->label) == 0)));
 }
 
 static uint32_t *slot_of(const struct txg_records *t, const struct txg_record *r)
@@ -90,24 +92,44 @@ static void make_room(struct txg_records *t)
         *slot_of(t, &t->items[i]) = (uint32_t)i + 1;
 }
 
-void txg_records_put(struct txg_records *t, const struct txg_record *r)
+/* Where what is said of the same stands; a new place where nothing is. */
+static size_t place_of(struct txg_records *t, const struct txg_record *r)
 {
+    if (t->next < t->n && is_same(&t->items[t->next], r))
+        return t->next;
     make_room(t);
     uint32_t *slot = slot_of(t, r);
     if (*slot == 0) {
         t->items = txg_grow(t->items, t->n, &t->cap, sizeof *t->items);
         t->items[t->n++] = *r;
         *slot = (uint32_t)t->n;
-        return;
     }
-    struct txg_record *old = &t->items[*slot - 1];
-    if (!(old->fresh && old->kind == TXG_RECORD_FAILED && r->kind == TXG_RECORD_ENDED))
-        *old = *r;
+    return *slot - 1;
 }
 
-void txg_records_name(struct txg_records *t, struct txg_record *r, const char *data, size_t len)
+void txg_records_put(struct txg_records *t, const struct txg_record *r)
 {
-    r->nodeid = keep(t, data, len);
-    r->len = strlen(r->nodeid);
-    r->hash = txg_hash(TXG_HASH_START, r->nodeid, r->len);
+    size_t place = place_of(t, r);
+    struct txg_record *known = &t->items[place];
+    if (!(known->fresh && known->kind == TXG_RECORD_FAILED && r->kind == TXG_RECORD_ENDED))
+        *known = *r;
+    t->next = place + 1;
+}
+
+void txg_records_adopt(struct txg_records *t, char *text)
+{
+    txg_strv_take(&t->pieces, text);
+    t->left = 0;
+}
+
+void txg_records_borrow(struct txg_record *r, struct txg_span nodeid)
+{
+    r->nodeid = nodeid.data;
+    r->len = nodeid.len;
+    r->hash = txg_hash_key(nodeid.data, nodeid.len);
+}
+
+void txg_records_name(struct txg_records *t, struct txg_record *r, struct txg_span nodeid)
+{
+    txg_records_borrow(r, txg_span(keep(t, nodeid), nodeid.len));
 }

@@ -23,7 +23,7 @@ struct txg_record {
     enum txg_record_kind kind;
     bool fresh; /* told in this run */
     int64_t stamp, us;
-    const char *arch, *label; /* of TXG_RECORD_TIME; the same for the same */
+    const char *arch, *label; /* of TXG_RECORD_TIME; mostly the same for the same */
     const char *nodeid;
     size_t len;
     uint64_t hash; /* of the nodeid */
@@ -34,6 +34,7 @@ struct txg_records {
     size_t n, cap;
     uint32_t *slots; /* hash table by nodeid: record + 1, 0 is free */
     size_t n_slots;
+    size_t next;            /* place behind the one that was put last: tests mostly come in order */
     struct txg_strv words;  /* archs and labels */
     struct txg_strv pieces; /* that hold nodeids */
     size_t left;            /* bytes free at the end of the last piece */
@@ -42,10 +43,14 @@ struct txg_records {
 void txg_records_release(struct txg_records *t);
 
 /* An arch or a label, which there are few of: mostly one string for all that are equal. */
-const char *txg_records_word(struct txg_records *t, const char *text);
+const char *txg_records_word(struct txg_records *t, struct txg_span text);
 
-/* Gives the record its nodeid, copied. */
-void txg_records_name(struct txg_records *t, struct txg_record *r, const char *data, size_t len);
+/* Takes over a text from the heap, for what `borrow` is given of it. */
+void txg_records_adopt(struct txg_records *t, char *text);
+
+/* Gives the record its nodeid: copied, or of a text that the table has. */
+void txg_records_name(struct txg_records *t, struct txg_record *r, struct txg_span nodeid);
+void txg_records_borrow(struct txg_record *r, struct txg_span nodeid);
 
 /* Adds it, or takes the place of what was known. What failed in this run has failed. */
 void txg_records_put(struct txg_records *t, const struct txg_record *r);

@@ -2,6 +2,7 @@
 
 #include "src/state/state.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,7 +12,7 @@
 #include "src/state/records.h"
 
 #define HEADER "txgate-state 1"
-#define FIELDS 6 /* of a record at most: kind, stamp, microseconds, arch, label, nodeid */
+#define DIGITS 18 /* of a number at most: it fits */
 
 struct txg_state {
     char *dir;
@@ -22,92 +23,104 @@ struct txg_state {
     struct txg_span *failed;
 };
 
-static bool is_odd(char c)
+static bool is_plain(struct txg_span text)
 {
-    return c == '\\' || c == '\t' || c == '\n';
+    return text.len == 0 ||
+           (!memchr(text.data, '\\', text.len) && !memchr(text.data, '\t', text.len) &&
+            !memchr(text.data, '\n', text.len));
 }
 
-static void escape(struct txg_buf *out, const char *data, size_t len)
+static void escape(struct txg_buf *out, struct txg_span text)
 {
-    for (size_t i = 0; i < len; i++) {
-        size_t from = i;
-        while (i < len && !is_odd(data[i]))
-            i++;
-        txg_buf_append(out, data + from, i - from);
-        if (i < len)
-            txg_buf_puts(out, data[i] == '\t' ? "\\t" : data[i] == '\n' ? "\\n" : "\\\\");
+    if (is_plain(text)) {
+        txg_buf_append(out, text.data, text.len);
+        return;
+    }
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.data[i];
+        if (!is_plain(txg_span(&c, 1)))
+            txg_buf_putc(out, '\\');
+        txg_buf_putc(out, c == '\t' ? 't' : c == '\n' ? 'n' : c);
     }
 }
 
-/* Into a buffer that is emptied. */
-static const char *unescape(struct txg_span field, struct txg_buf *out)
+/* Itself where nothing is escaped, else in a buffer that is emptied. */
+static struct txg_span unescape(struct txg_span field, struct txg_buf *out)
 {
+    if (field.len == 0 || !memchr(field.data, '\\', field.len))
+        return field;
     txg_buf_clear(out);
     for (size_t i = 0; i < field.len; i++) {
-        const char *odd = memchr(field.data + i, '\\', field.len - i);
-        size_t from = i;
-        i = odd ? (size_t)(odd - field.data) : field.len;
-        txg_buf_append(out, field.data + from, i - from);
-        if (i == field.len)
-            break;
         char c = field.data[i];
-        if (i + 1 < field.len) {
+        if (c == '\\' && i + 1 < field.len) {
             c = field.data[++i];
             c = c == 't' ? '\t' : c == 'n' ? '\n' : c;
         }
         txg_buf_putc(out, c);
     }
-    return txg_buf_cstr(out);
+    return txg_span(txg_buf_data(out), txg_buf_len(out));
 }
 
-static bool read_number(struct txg_span field, int64_t *out)
+/* What stands before the next tab, which is passed; false where there is none. */
+static bool take_field(struct txg_span *line, struct txg_span *field)
+{
+    const char *tab = line->len ? memchr(line->data, '\t', line->len) : NULL;
+    if (!tab)
+        return false;
+    *field = txg_span(line->data, (size_t)(tab - line->data));
+    *line = txg_span(tab + 1, line->len - field->len - 1);
+    return true;
+}
+
+static bool take_number(struct txg_span *line, int64_t *out)
 {
     int64_t n = 0;
-    for (size_t i = 0; i < field.len; i++) {
-        int digit = field.data[i] - '0';
-        if (digit < 0 || digit > 9 || n > (INT64_MAX - digit) / 10)
+    size_t i = 0;
+    for (; i < line->len && line->data[i] != '\t'; i++) {
+        int digit = line->data[i] - '0';
+        if (digit < 0 || digit > 9 || i == DIGITS)
             return false;
         n = 10 * n + digit;
     }
+    if (i == 0 || i == line->len)
+        return false;
+    *line = txg_span(line->data + i + 1, line->len - i - 1);
     *out = n;
-    return field.len > 0;
+    return true;
 }
 
-/* That is not negative. */
+/* One that is not negative, and a tab. */
 static void put_number(struct txg_buf *out, int64_t n)
 {
-    char digits[24], *at = digits + sizeof digits;
+    char digits[24], *end = digits + sizeof digits, *at = end;
+    *--at = '\t';
     do
         *--at = (char)('0' + n % 10);
     while (n /= 10);
-    txg_buf_append(out, at, (size_t)(digits + sizeof digits - at));
+    txg_buf_append(out, at, (size_t)(end - at));
 }
 
-/* kind stamp us arch label nodeid, or kind stamp nodeid */
+/* kind stamp us arch label nodeid, or kind stamp nodeid. The table has the line's text. */
 static bool read_record(struct txg_span line, struct txg_records *t, struct txg_buf *scratch)
 {
-    struct txg_span fields[FIELDS];
-    size_t n = 0, at = 0;
-    for (size_t i = 0; i <= line.len; i++) {
-        if (i < line.len && line.data[i] != '\t')
-            continue;
-        if (n == FIELDS)
-            return false;
-        fields[n++] = txg_span(line.data + at, i - at);
-        at = i + 1;
-    }
-    struct txg_record r = {.kind = line.len && line.data[0] == TXG_RECORD_TIME ? TXG_RECORD_TIME
-                                                                               : TXG_RECORD_FAILED};
-    bool time = r.kind == TXG_RECORD_TIME;
-    if (n != (time ? 6 : 3) || fields[0].len != 1 || fields[0].data[0] != (char)r.kind ||
-        !read_number(fields[1], &r.stamp) || (time && !read_number(fields[2], &r.us)))
+    struct txg_span kind, arch, label;
+    struct txg_record r = {0};
+    if (!take_field(&line, &kind) || kind.len != 1 || !take_number(&line, &r.stamp))
         return false;
-    if (time) {
-        r.arch = txg_records_word(t, unescape(fields[3], scratch));
-        r.label = txg_records_word(t, unescape(fields[4], scratch));
+    r.kind = kind.data[0] == TXG_RECORD_TIME ? TXG_RECORD_TIME : TXG_RECORD_FAILED;
+    if (r.kind == TXG_RECORD_TIME) {
+        if (!take_number(&line, &r.us) || !take_field(&line, &arch) || !take_field(&line, &label))
+            return false;
+        r.arch = txg_records_word(t, unescape(arch, scratch));
+        r.label = txg_records_word(t, unescape(label, scratch));
     }
-    unescape(fields[n - 1], scratch);
-    txg_records_name(t, &r, txg_buf_data(scratch), txg_buf_len(scratch));
+    if (kind.data[0] != (char)r.kind || (line.len && memchr(line.data, '\t', line.len)))
+        return false;
+    struct txg_span nodeid = unescape(line, scratch);
+    if (nodeid.data == line.data)
+        txg_records_borrow(&r, nodeid);
+    else
+        txg_records_name(t, &r, nodeid);
     txg_records_put(t, &r);
     return true;
 }
@@ -136,9 +149,12 @@ static int read_text(struct txg_span text, struct txg_records *t, struct txg_err
 static int read_table(const char *dir, struct txg_records *t, struct txg_state_version *version,
                       struct txg_err *err)
 {
-    struct txg_buf text = {0};
-    int rc = txg_state_file_read(dir, &text, version, err);
-    if (rc == 0 && read_text(txg_span(txg_buf_data(&text), txg_buf_len(&text)), t, err) != 0) {
+    struct txg_buf file = {0};
+    int rc = txg_state_file_read(dir, &file, version, err);
+    size_t len = txg_buf_len(&file);
+    char *text = txg_buf_take_cstr(&file);
+    txg_records_adopt(t, text);
+    if (rc == 0 && read_text(txg_span(text, len), t, err) != 0) {
         txg_err_wrap(err, "%s/.txgate/state", dir);
         rc = -1;
     }
@@ -147,7 +163,6 @@ static int read_table(const char *dir, struct txg_records *t, struct txg_state_v
         txg_records_release(t);
         version->is_there = false;
     }
-    txg_buf_release(&text);
     return rc;
 }
 
@@ -215,7 +230,7 @@ static void tell(struct txg_state *s, struct txg_span nodeid, struct txg_record 
         return;
     forget_views(s);
     r->fresh = s->changed = true;
-    txg_records_name(&s->table, r, nodeid.data, nodeid.len);
+    txg_records_name(&s->table, r, nodeid);
     txg_records_put(&s->table, r);
 }
 
@@ -225,17 +240,16 @@ void txg_state_took(struct txg_state *s, struct txg_span nodeid, const char *arc
     tell(s, nodeid,
          &(struct txg_record){.kind = TXG_RECORD_TIME,
                               .us = us > 0 ? us : 0,
-                              .arch = txg_records_word(&s->table, arch ? arch : ""),
-                              .label = txg_records_word(&s->table, label ? label : "")});
+                              .arch = txg_records_word(&s->table, txg_span_cstr(arch ? arch : "")),
+                              .label =
+                                  txg_records_word(&s->table, txg_span_cstr(label ? label : ""))});
 }
 
 /* What took its time has ended: that says enough of most tests. */
 void txg_state_ended(struct txg_state *s, struct txg_span nodeid, bool failed)
 {
-    struct txg_record r = {.kind = failed ? TXG_RECORD_FAILED : TXG_RECORD_ENDED,
-                           .nodeid = nodeid.data,
-                           .len = nodeid.len,
-                           .hash = txg_hash(TXG_HASH_START, nodeid.data, nodeid.len)};
+    struct txg_record r = {.kind = failed ? TXG_RECORD_FAILED : TXG_RECORD_ENDED};
+    txg_records_borrow(&r, nodeid);
     if (failed || !txg_records_told(&s->table, &r))
         tell(s, nodeid, &r);
 }
@@ -249,21 +263,45 @@ static int newest_first(const void *a, const void *b)
     return (y->kind == TXG_RECORD_FAILED) - (x->kind == TXG_RECORD_FAILED);
 }
 
-static void write_record(const struct txg_record *r, struct txg_buf *out)
+/* What most records of a file have in common, as it is written. */
+struct common {
+    int64_t stamp;
+    const char *arch, *label;
+    struct txg_buf stamp_text, place_text;
+};
+
+static void put_stamp(struct common *c, int64_t stamp)
 {
-    txg_buf_putc(out, (char)r->kind);
-    txg_buf_putc(out, '\t');
-    put_number(out, r->stamp);
-    txg_buf_putc(out, '\t');
+    txg_buf_clear(&c->stamp_text);
+    txg_buf_printf(&c->stamp_text, "%" PRId64 "\t", stamp);
+    c->stamp = stamp;
+}
+
+static void put_place(struct common *c, const char *arch, const char *label)
+{
+    txg_buf_clear(&c->place_text);
+    escape(&c->place_text, txg_span_cstr(arch));
+    txg_buf_putc(&c->place_text, '\t');
+    escape(&c->place_text, txg_span_cstr(label));
+    txg_buf_putc(&c->place_text, '\t');
+    c->arch = arch;
+    c->label = label;
+}
+
+static void write_record(const struct txg_record *r, struct common *c, struct txg_buf *out)
+{
+    const char kind[] = {(char)r->kind, '\t'};
+    if (r->stamp != c->stamp)
+        put_stamp(c, r->stamp);
+    txg_buf_append(out, kind, sizeof kind);
+    txg_buf_append(out, txg_buf_data(&c->stamp_text), txg_buf_len(&c->stamp_text));
     if (r->kind == TXG_RECORD_TIME) {
+        if (r->arch != c->arch || r->label != c->label)
+            put_place(c, r->arch, r->label);
         put_number(out, r->us);
-        txg_buf_putc(out, '\t');
-        escape(out, r->arch, strlen(r->arch));
-        txg_buf_putc(out, '\t');
-        escape(out, r->label, strlen(r->label));
-        txg_buf_putc(out, '\t');
+        txg_buf_append(out, txg_buf_data(&c->place_text), txg_buf_len(&c->place_text));
     }
-    escape(out, r->nodeid, r->len);
+    escape(out, txg_span(r->nodeid, r->len));
     txg_buf_putc(out, '\n');
 }
 
@@ -272,19 +310,22 @@ static void write_table(struct txg_records *t, struct txg_buf *out)
     size_t kept = 0;
     if (t->n > TXG_STATE_RECORDS) /* else they keep their order */
         qsort(t->items, t->n, sizeof *t->items, newest_first);
+    struct common c = {.stamp = -1};
     txg_buf_puts(out, HEADER "\n");
     for (size_t i = 0; i < t->n && kept < TXG_STATE_RECORDS; i++) {
         const struct txg_record *r = &t->items[i];
         if (r->kind == TXG_RECORD_ENDED)
             continue;
         size_t before = txg_buf_len(out);
-        write_record(r, out);
+        write_record(r, &c, out);
         if (txg_buf_len(out) > TXG_STATE_BYTES || txg_buf_len(out) - before > TXG_STATE_LINE) {
             out->tail -= txg_buf_len(out) - before;
             continue;
         }
         kept++;
     }
+    txg_buf_release(&c.stamp_text);
+    txg_buf_release(&c.place_text);
 }
 
 /* What this run told, over what another may have saved meanwhile; borrows its strings. */

@@ -211,7 +211,7 @@ static struct slot *index_find(struct index *x, const struct txg_item *items, bo
 {
     if (2 * x->n >= x->cap)
         index_grow(x);
-    uint64_t hash = txg_hash(TXG_HASH_START, key, strlen(key));
+    uint64_t hash = txg_hash_key(key, strlen(key));
     for (size_t at = hash & (x->cap - 1);; at = (at + 1) & (x->cap - 1)) {
         struct slot *s = &x->slots[at];
         if (!s->item) {

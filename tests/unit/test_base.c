@@ -246,6 +246,31 @@ static void sha256(void)
     }
 }
 
+/* Every byte and the length count, wherever it stands: texts that differ in one are told apart. */
+static void keys_hash_apart(void)
+{
+    uint64_t seen[64];
+    char text[64] = {0};
+    for (size_t len = 0; len < 64; len++) {
+        seen[len] = txg_hash_key(text, len);
+        for (size_t i = 0; i < len; i++) {
+            CU_ASSERT_NOT_EQUAL(seen[len], seen[i]);
+            text[i] = 1;
+            CU_ASSERT_NOT_EQUAL(txg_hash_key(text, len), seen[len]);
+            text[i] = 0;
+        }
+    }
+    size_t used = 0;
+    bool slots[4096] = {0};
+    for (int i = 0; i < 2048; i++) { /* half full at most, by the lowest bits */
+        int n = snprintf(text, sizeof text, "case%07d", i);
+        bool *slot = &slots[txg_hash_key(text, (size_t)n) % 4096];
+        used += !*slot;
+        *slot = true;
+    }
+    CU_ASSERT_TRUE(used > 1500); /* 1612 at random */
+}
+
 int main(int argc, char **argv)
 {
     static const struct txg_test tests[] = {
@@ -261,6 +286,7 @@ int main(int argc, char **argv)
         {"values", values},
         {"floats", floats},
         {"sha256", sha256},
+        {"keys hash apart", keys_hash_apart},
         {0},
     };
     return txg_suite_main(argc, argv, "base", tests);

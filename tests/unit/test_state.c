@@ -224,6 +224,7 @@ static void what_is_damaged_is_ignored(void)
         "txgate-state 1\nt\t1\t2\tx\t\n",
         "txgate-state 1\nt\t1\t-2\tx\t\ta\n",
         "txgate-state 1\nt\t1\t99999999999999999999\tx\t\ta\n",
+        "txgate-state 1\nt\t1\t9999999999999999999\tx\t\ta\n",
         "txgate-state 1\nf\t1\ta\tb\n",
         "txgate-state 1\nf\t1\ta",
         "txgate-state 1\nq\t1\ta\n",
