@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include "gateway/wire/message.h"
+#include "src/base/stdfds.h"
 #include "src/base/str.h"
 #include "src/cli/command.h"
 
@@ -50,6 +51,7 @@ static int unknown_command(const char *word)
 
 int main(int argc, char **argv)
 {
+    txg_stdfds_open();
     signal(SIGPIPE, SIG_IGN);
     if (argc < 2) {
         print_help(stderr);

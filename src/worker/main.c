@@ -11,6 +11,7 @@
 
 #include "gateway/wire/message.h"
 #include "src/base/sha256.h"
+#include "src/base/stdfds.h"
 #include "src/worker/agent.h"
 #include "src/worker/folder.h"
 #ifdef TXG_SOCKETS
@@ -149,6 +150,7 @@ int main(int argc, char **argv)
     const char *token = "0";
     bool remove = argc == 4 && strcmp(argv[3], "--remove") == 0;
     bool execnet = is_execnet(argc, argv);
+    txg_stdfds_open();
     if (argc == 2 && strcmp(argv[1], "--version") == 0) {
         printf("txgate-worker %s (protocol %d)\n", PACKAGE_VERSION, TXG_PROTOCOL);
         return 0;

@@ -138,6 +138,14 @@ def test_a_full_disk_under_stdout_is_told_a_reader_who_left_is_not(txgate, suite
         assert (r.returncode, r.stderr) == (code, words)
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_files_are_not_taken_for_closed_standard_descriptors(txgate, suite, outcomes, closed):
+    run = shlex.join([str(txgate.path), "run", "--jsonl", "events", "t/pass"])
+    r = subprocess.run(["bash", "-c", f"{run} {closed}"], cwd=suite, timeout=60)
+    assert r.returncode == 0
+    assert list(outcomes(suite / "events")) == ["t/pass"]
+
+
 def test_junit_and_jsonl(txgate, suite):
     r = txgate("run", "-n", "2", "--junitxml", "r.xml", "--jsonl", "r.jsonl", "t", cwd=suite)
     assert r.code == 1

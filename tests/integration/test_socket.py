@@ -36,13 +36,14 @@ pytestmark = pytest.mark.skipif(not built_with_sockets(), reason="built without 
 class Listener:
     """A txgate-worker --listen in a folder of its own."""
 
-    def __init__(self, folder, key, *options, address="", mark=None):
+    def __init__(self, folder, key, *options, address="", mark=None, shell='exec "$@"'):
         folder.mkdir(exist_ok=True)
         self.folder, self.key, self.log_path = folder, key, folder.parent / (folder.name + ".log")
         self.mark = mark or uuid.uuid4().hex
         env = dict(os.environ, **{processes.MARK: self.mark})
         with open(self.log_path, "wb") as log:
-            self.child = subprocess.Popen([WORKER, "--listen", address + "0", "--key-file", key, *options],
+            argv = ["sh", "-c", shell, "sh", WORKER, "--listen", address + "0", "--key-file", key]
+            self.child = subprocess.Popen([*argv, *options],
                                           cwd=folder, env=env, stderr=log, stdin=subprocess.DEVNULL)
         self.first = self.wait_for(r"listening on (\S+):(\d+), (.*)")
         self.address, self.port = self.first[1].strip("[]"), int(self.first[2])
@@ -238,6 +239,12 @@ def test_loopback_unless_told_otherwise(listen, txgate, script):
         assert result.code == 0, result
     both.wait_for(r"(?m)^txgate-worker: 127\.0\.0\.1:\d+ linked")
     both.wait_for(r"(?m)^txgate-worker: \[::1\]:\d+ linked")
+
+
+@pytest.mark.parametrize("closed", ["<&-", "<&- >&-"])
+def test_listens_where_standard_descriptors_are_closed(txgate, listen, key, script, closed):
+    started = listen(shell='exec "$@" ' + closed)
+    assert txgate.run("--tx", started.spec(key), script("pass", "exit 0\n")).code == 0
 
 
 @pytest.mark.parametrize("dist, failed", [("each", 9), ("load", 3)])
