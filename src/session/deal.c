@@ -7,7 +7,8 @@
 
 #include "src/session/core.h"
 
-#define LONG INT64_C(1000000) /* microseconds: no matter how much longer */
+#define LONG       INT64_C(1000000) /* microseconds: no matter how much longer */
+#define RANGES_MAX 10000            /* in one message: a payload has 262,144 values at most */
 
 void txg_pending_push(struct txg_pending *p, size_t number)
 {
@@ -135,26 +136,34 @@ void txg_deal_put_back(struct txg_deal *d, size_t number)
     p->items[behind] = number;
 }
 
-/* Sends indices as ranges. Returns the message, borrowed. */
-static struct txg_msg_indices *send_indices(struct txg_deal *d, const struct txg_node *node,
-                                            enum txg_msg_type type, const size_t *indices,
-                                            size_t count)
+static int64_t share_of(int64_t takes, size_t part, size_t whole)
 {
-    size_t n = 0;
-    struct txg_msg_range *ranges = txg_session_keep(d->session, txg_xcalloc(count, sizeof *ranges));
-    for (size_t i = 0; i < count; i++) {
-        int64_t index = (int64_t)indices[i];
+    return takes * (int64_t)part / (int64_t)whole;
+}
+
+/* As many of the indices as go into one message, with their part of what all of them take. Returns
+ * how many. */
+static size_t send_ranges(struct txg_deal *d, const struct txg_node *node, enum txg_msg_type type,
+                          const size_t *indices, size_t count, int64_t takes)
+{
+    size_t n = 0, at = 0, cap = count < RANGES_MAX ? count : RANGES_MAX;
+    struct txg_msg_range *ranges = txg_session_keep(d->session, txg_xcalloc(cap, sizeof *ranges));
+    for (; at < count; at++) {
+        int64_t index = (int64_t)indices[at];
         if (n && ranges[n - 1].first + ranges[n - 1].count == index)
             ranges[n - 1].count++;
-        else
+        else if (n < RANGES_MAX)
             ranges[n++] = (struct txg_msg_range){index, 1};
+        else
+            break;
     }
     struct txg_command *c = txg_session_command(d->session, TXG_COMMAND_SEND);
     c->gateway = node->info.number;
     c->msg.type = type;
     c->msg.indices.ranges = ranges;
     c->msg.indices.n_ranges = n;
-    return &c->msg.indices;
+    c->msg.indices.takes = share_of(takes, at, count);
+    return at;
 }
 
 /* What the last `n` that the node holds are expected to take; 0: not known, or long. */
@@ -178,9 +187,12 @@ static void send_held(struct txg_deal *d, struct txg_node *node, size_t n)
     node->retired = false;
     if (txg_held_count(&node->held) == n)
         node->sent_at = d->session->now;
-    struct txg_msg_indices *sent =
-        send_indices(d, node, TXG_MSG_RUNTESTS, node->held.items + node->held.tail - n, n);
-    sent->takes = takes(d, node, n);
+    const size_t *indices = node->held.items + node->held.tail - n;
+    int64_t us = takes(d, node, n);
+    for (size_t at = 0, sent; at < n; at += sent) {
+        sent = send_ranges(d, node, TXG_MSG_RUNTESTS, indices + at, n - at, us);
+        us -= share_of(us, sent, n - at);
+    }
 }
 
 static void take(struct txg_deal *d, struct txg_node *node, size_t index)
@@ -251,10 +263,8 @@ void txg_deal_send_again(struct txg_deal *d, struct txg_node *node, size_t index
 
 void txg_deal_steal(struct txg_deal *d, struct txg_node *node, const size_t *indices, size_t n)
 {
-    if (n == 0)
-        return;
-    send_indices(d, node, TXG_MSG_STEAL, indices, n);
-    node->steals++;
+    for (size_t at = 0; at < n; node->steals++)
+        at += send_ranges(d, node, TXG_MSG_STEAL, indices + at, n - at, 0);
 }
 
 /* Does the node owe the test at `index` of its lane, and may run it? */

@@ -51,21 +51,56 @@ void txg_queue_unpop(struct txg_queue *q, const int64_t *indices, size_t n)
     memcpy(q->items + q->head, indices, n * sizeof *indices);
 }
 
-static bool is_wanted(const struct txg_msg_indices *wanted, int64_t index)
+static int by_first(const void *a, const void *b)
 {
-    for (size_t i = 0; i < wanted->n_ranges; i++)
-        if (index >= wanted->ranges[i].first &&
-            index - wanted->ranges[i].first < wanted->ranges[i].count)
+    const struct txg_msg_range *x = a, *y = b;
+    return (x->first > y->first) - (x->first < y->first);
+}
+
+/* Sorted; what overlaps or touches is one. Returns how many. */
+static size_t put_in_order(struct txg_msg_range *ranges, size_t n)
+{
+    size_t kept = 0;
+    if (n > 0)
+        qsort(ranges, n, sizeof *ranges, by_first);
+    for (size_t i = 0; i < n; i++) {
+        struct txg_msg_range *last = kept ? &ranges[kept - 1] : NULL;
+        int64_t end = ranges[i].first + ranges[i].count;
+        if (!last || ranges[i].first > last->first + last->count)
+            ranges[kept++] = ranges[i];
+        else if (end > last->first + last->count)
+            last->count = end - last->first;
+    }
+    return kept;
+}
+
+static bool is_wanted(const struct txg_msg_range *ranges, size_t n, int64_t index)
+{
+    size_t low = 0;
+    while (n > 0) {
+        size_t middle = low + n / 2;
+        if (ranges[middle].first > index) {
+            n /= 2;
+        } else if (index - ranges[middle].first < ranges[middle].count) {
             return true;
+        } else {
+            n -= n / 2 + 1;
+            low = middle + 1;
+        }
+    }
     return false;
 }
 
 void txg_queue_steal(struct txg_queue *q, const struct txg_msg_indices *wanted,
                      struct txg_msg_range **taken, size_t *n, size_t *cap)
 {
+    TXG_AUTOFREE struct txg_msg_range *ranges = txg_xcalloc(wanted->n_ranges, sizeof *ranges);
+    if (wanted->n_ranges > 0) /* no ranges are no array */
+        memcpy(ranges, wanted->ranges, wanted->n_ranges * sizeof *ranges);
+    size_t n_ranges = put_in_order(ranges, wanted->n_ranges);
     for (size_t i = q->head; i < q->tail; i++) {
         int64_t index = q->items[i];
-        if (index < 0 || !is_wanted(wanted, index))
+        if (index < 0 || !is_wanted(ranges, n_ranges, index))
             continue;
         q->items[i] = -1;
         if (*n && (*taken)[*n - 1].first + (*taken)[*n - 1].count == index) {

@@ -1,6 +1,25 @@
 """-k: what is selected runs, the rest is counted."""
 
+import sys
+
 import pytest
+
+# A harness (docs/harness.md) of so many cases, named x and y by turns. The first fails.
+MANY = r"""#!%s
+import os
+down, up = map(int, os.environ["TXGATE_HARNESS"].split(","))
+up = os.fdopen(up, "w")
+for line in os.fdopen(down):
+    word, *fields = line[:-1].split("\t")
+    if word == "hello":
+        up.write("ready\t1\tahead\n")
+    elif word == "list":
+        up.writelines("case\t%%s%%d\n" %% ("xy"[i & 1], i) for i in range(%d))
+        up.write("listed\n")
+    elif word == "run":
+        up.write("result\t%%s\t%%s\t1\n" %% (fields[0], "failed" if fields[0] == "x0" else "passed"))
+    up.flush()
+"""
 
 
 @pytest.fixture
@@ -52,3 +71,17 @@ def test_a_rerun_names_the_test_alone(txgate, script):
 def test_a_wrong_expression_is_a_usage_error(txgate, suite, expression, message):
     result = txgate.run("-k", expression, suite)
     assert result.code == 4 and message in result.err, result
+
+
+@pytest.mark.parametrize("dist", ["each", "worksteal"])
+def test_every_second_of_very_many(txgate, dist):
+    """More ranges than one message may have, to a worker and, with -x, back."""
+    (txgate.cwd / "many").write_text(MANY % (sys.executable, 180000))
+    (txgate.cwd / "many").chmod(0o755)
+    (txgate.cwd / "txgate.yaml").write_text("suites: [{files: many, harness: txgate}]\n")
+    result = txgate.run("--dist", dist, "-k", "x", "-q")
+    assert result.code == 1, result.out[-1000:]
+    assert "1 failed, 89999 passed, 90000 deselected" in result.out, result.out[-1000:]
+    result = txgate.run("--dist", dist, "-k", "x", "-q", "-x")
+    assert result.code == 2 and "node down" not in result.out, result.out[-1000:]
+    assert " not run in" in result.out, result.out[-1000:]

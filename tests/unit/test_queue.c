@@ -47,11 +47,30 @@ static void a_queue_that_was_stolen_is_empty(void)
     txg_queue_release(&q);
 }
 
+static void ranges_come_in_any_order(void)
+{
+    struct txg_queue q = {0};
+    struct txg_msg_range ranges[] = {{7, 1}, {2, 2}, {3, 2}, {0, 1}, {7, 1}}, *taken = NULL;
+    struct txg_msg_indices wanted = {.ranges = ranges, .n_ranges = 5};
+    size_t n = 0, cap = 0;
+    for (int64_t i = 9; i >= 0; i--)
+        txg_queue_push(&q, i);
+    txg_queue_steal(&q, &wanted, &taken, &n, &cap);
+    CU_ASSERT_EQUAL_FATAL(n, 5);
+    for (size_t i = 0; i < n; i++) {
+        CU_ASSERT_EQUAL(taken[i].first, ((int64_t[]){7, 4, 3, 2, 0})[i]);
+        CU_ASSERT_EQUAL(taken[i].count, 1);
+    }
+    free(taken);
+    txg_queue_release(&q);
+}
+
 int main(int argc, char **argv)
 {
     static const struct txg_test tests[] = {
         {"what was stolen is not popped", what_was_stolen_is_not_popped},
         {"a queue that was stolen is empty", a_queue_that_was_stolen_is_empty},
+        {"ranges come in any order", ranges_come_in_any_order},
         {0},
     };
     return txg_suite_main(argc, argv, "queue", tests);
