@@ -6,6 +6,9 @@
 
 #include "src/worker/collect.h"
 
+#define NAME_LEN_MAX 131071u /* bytes of a case's name: as much as Linux takes in one argument */
+#define REPEATS_TOLD 10
+
 static const char *nodeid_of(const struct txg_collection *c, size_t program)
 {
     return c->items[c->programs[program].item].nodeid;
@@ -32,7 +35,13 @@ static int by_bytes(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* A name that stands there twice could not be told apart: the second one goes. */
+static void too_many_repeats(struct txg_collection *c, size_t program, size_t more)
+{
+    TXG_AUTOFREE char *why = txg_xasprintf("and %zu further names stand there twice", more);
+    txg_collection_no_listing(c, program, why);
+}
+
+/* A name that stands there twice could not be told apart: then none of them is believed. */
 static void drop_repeats(struct txg_collection *c, size_t program)
 {
     struct txg_strv *cases = &c->programs[program].cases;
@@ -46,22 +55,36 @@ static void drop_repeats(struct txg_collection *c, size_t program)
     memcpy(sorted, cases->items, cases->n * sizeof *sorted);
     qsort(sorted, cases->n, sizeof *sorted, by_bytes);
     for (size_t i = 1; i < cases->n; i++) {
-        if (strcmp(sorted[i - 1], sorted[i]) != 0)
+        if (strcmp(sorted[i - 1], sorted[i]) != 0 ||
+            (i > 1 && strcmp(sorted[i - 2], sorted[i]) == 0))
             continue;
         TXG_AUTOFREE char *why = txg_xasprintf("two cases are called %s", sorted[i]);
-        txg_collection_no_listing(c, program, why);
-        repeats++;
+        if (++repeats <= REPEATS_TOLD)
+            txg_collection_no_listing(c, program, why);
     }
+    if (repeats > REPEATS_TOLD)
+        too_many_repeats(c, program, repeats - REPEATS_TOLD);
     if (repeats > 0)
         txg_strv_release(cases);
     free(sorted);
+}
+
+static int check_lengths(const struct txg_strv *cases, struct txg_err *err)
+{
+    for (size_t i = 0; i < cases->n; i++)
+        if (strlen(cases->items[i]) > NAME_LEN_MAX)
+            return txg_err_set(err, TXG_E_LIMIT,
+                               "a case's name of %zu bytes, at most %u can be: %.60s...",
+                               strlen(cases->items[i]), NAME_LEN_MAX, cases->items[i]);
+    return 0;
 }
 
 void txg_collection_take_listing(struct txg_collection *c, size_t program, struct txg_span text)
 {
     struct txg_program *p = &c->programs[program];
     struct txg_err err;
-    if (c->items[p->item].harness->cases->read_list(text, &p->cases, &err) != 0) {
+    if (c->items[p->item].harness->cases->read_list(text, &p->cases, &err) != 0 ||
+        check_lengths(&p->cases, &err) != 0) {
         txg_strv_release(&p->cases);
         txg_collection_no_listing(c, program, err.text);
     } else if (p->cases.n > 1) {

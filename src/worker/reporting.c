@@ -3,11 +3,13 @@
 #include "src/worker/reporting.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 
 #define RECORDS_MAX   2048u         /* in one collection{} message */
 #define RECORDS_BYTES (512u * 1024) /* and of their nodeids */
 #define OUTPUT_PIECE  (TXG_FRAME_BULK / 2)
+#define TEXT_MAX      (128u * 1024) /* bytes of what programs say in one text */
 #define PHASE_WORTH   INT64_C(1000) /* microseconds of a setup that is worth a report of its own */
 #define LIVE_BEHIND   (256u * 1024) /* bytes unsent, with which a link has enough to do */
 
@@ -48,10 +50,21 @@ void txg_reporting_send(struct txg_reporting *r, const struct txg_msg *msg)
     txg_mux_send(r->mux, r->channel, msg);
 }
 
+/* A message has its limit, and a program that writes without end must not cost the worker. */
+static struct txg_span clip(const char *text, size_t len)
+{
+    return txg_span(text, len < TEXT_MAX ? len : TEXT_MAX);
+}
+
+static struct txg_span clip_cstr(const char *text)
+{
+    return clip(text, strlen(text));
+}
+
 void txg_reporting_internal_error(struct txg_reporting *r, const char *text)
 {
     struct txg_msg msg = {.type = TXG_MSG_INTERNAL_ERROR};
-    msg.text.text = txg_span_cstr(text);
+    msg.text.text = clip_cstr(text);
     txg_reporting_send(r, &msg);
 }
 
@@ -64,8 +77,8 @@ void txg_reporting_collect_errors(struct txg_reporting *r, const struct txg_coll
 void txg_reporting_collect_error(struct txg_reporting *r, const char *nodeid, const char *text)
 {
     struct txg_msg msg = {.type = TXG_MSG_COLLECTREPORT};
-    msg.collectreport.nodeid = txg_span_cstr(nodeid);
-    msg.collectreport.text = txg_span_cstr(text);
+    msg.collectreport.nodeid = clip_cstr(nodeid);
+    msg.collectreport.text = clip_cstr(text);
     txg_reporting_send(r, &msg);
 }
 
@@ -206,7 +219,7 @@ static void fill_points(struct txg_msg_testreport *out, const struct txg_verdict
 void txg_reporting_warning(struct txg_reporting *r, const char *text)
 {
     struct txg_msg msg = {.type = TXG_MSG_WARNING};
-    msg.text.text = txg_span_cstr(text);
+    msg.text.text = clip_cstr(text);
     txg_reporting_send(r, &msg);
 }
 
@@ -237,7 +250,7 @@ void txg_reporting_test(struct txg_reporting *r, const struct txg_reporting_test
     out->signal = child->ended && WIFSIGNALED(child->status) ? WTERMSIG(child->status) : 0;
     out->setup = v->setup;
     out->teardown = v->teardown;
-    out->reason = txg_span(txg_buf_data(&v->reason), txg_buf_len(&v->reason));
+    out->reason = clip(txg_buf_data(&v->reason), txg_buf_len(&v->reason));
     out->dropped_out = (int64_t)txg_capture_dropped(&child->captures[0]);
     out->dropped_err = (int64_t)txg_capture_dropped(&child->captures[1]);
     out->leaked = (int64_t)child->leaked;

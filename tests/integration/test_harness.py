@@ -200,6 +200,18 @@ def test_listing_that_fails(txgate, script, text, message):
     assert result.code == 1 and message in result.out, result
 
 
+@pytest.mark.parametrize("fields, code", [("uncollected\\tx.c\\t", 1), ("warning\\t", 0)])
+def test_words_without_end_while_it_lists(txgate, script, fields, code):
+    """What is said in one message has its limit."""
+    words = "printf '%s'; head -c 1500000 /dev/zero | tr '\\0' w; printf '\\n'" % fields
+    listing = "list) { %s; } >&4; printf 'case" % words
+    text = SCRIPT.replace("BODY", "printf 'result\\t%s\\tpassed\\n' \"$name\" >&4")
+    script("wordy_test", text.replace("list) printf 'case", listing))
+    result = txgate.run("--harness", "txgate", "wordy_test")
+    assert result.code == code and "3 passed" in result.out and 120 * "w" in result.out, result
+    assert "node down" not in result.out and len(result.out) < 200000, result
+
+
 def test_what_a_passing_case_costs_on_the_wire(txgate, outcomes, sanitized):
     if sanitized:
         pytest.skip("a build with sanitizers is slower than what it waits for")

@@ -122,6 +122,9 @@ def test_hostile_names(txgate, tmp_path, outcomes):
     ("printf 'a\\000b\\n'", "a NUL byte is among its names"),
     ("echo a; echo b; echo a", "two cases are called a"),
     ("yes | head -c 20000000", "more than 4000000 names"),
+    ("yes | head -c 1000000", "two cases are called y"),
+    ("seq 1000; seq 1000", "and 990 further names stand there twice"),
+    ("head -c 1200000 /dev/zero | tr '\\0' n", "a case's name of 1200000 bytes, at most 131071 can be: nn"),
 ])
 def test_listings_that_are_none(txgate, tmp_path, listing, words):
     (tmp_path / "a_test").write_text(listing + "\n")
@@ -129,6 +132,7 @@ def test_listings_that_are_none(txgate, tmp_path, listing, words):
         "suites: [{files: a_test, harness: {list: [sh, '{file}'], run: ['true', '{case}']}}]\n")
     result = txgate.run("--tx", "popen")
     assert result.code != 0 and words in result.out, result
+    assert len(result.out) < 4000 and "node down" not in result.out, result
 
 
 def test_programs_that_are_not_there(txgate, tmp_path):
