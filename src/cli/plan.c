@@ -14,7 +14,9 @@
 #define DEFAULT_HEARTBEAT       INT64_C(2000000)
 #define DEFAULT_CONNECT_TIMEOUT INT64_C(30000000)
 #define DEFAULT_COLLECT         INT64_C(600000000)
-#define DEFAULT_RESTARTS        4 /* for each gateway, as xdist's -n */
+#define DEFAULT_RESTARTS        4             /* for each gateway, as xdist's -n */
+#define TEST_ARGS_MAX           (512u * 1024) /* bytes: a message has 1 MiB */
+#define ARG_EXTRA               3             /* and what stands around each */
 
 /* Beside this program (a build tree), else where `make install` puts it. */
 static int find_worker(char **out, struct txg_err *err)
@@ -211,8 +213,24 @@ static void fit_suites(struct txg_plan *p)
     txg_suites_fit(&p->suites, p->harness, python, native);
 }
 
+/* They go into one message with all else that is to be told of a suite. */
+static int check_test_args(const struct txg_strv *args, struct txg_err *err)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < args->n; i++)
+        bytes += strlen(args->items[i]) + ARG_EXTRA;
+    if (bytes <= TEST_ARGS_MAX)
+        return 0;
+    return txg_err_set(err, TXG_E_USAGE,
+                       "the %zu arguments behind -- have %zu bytes, at most %u can be given: put "
+                       "them into a file that the tests read",
+                       args->n, bytes, TEST_ARGS_MAX);
+}
+
 static int fill(const struct txg_options *o, struct txg_plan *p, struct txg_err *err)
 {
+    if (check_test_args(&o->test_args, err) != 0)
+        return -1;
     if (fill_gateways(o, p, err) != 0)
         return -1;
     p->told = txg_state_new(p->config.root);

@@ -202,6 +202,13 @@ def test_usage_errors_end_with_4_before_anything_starts(txgate, suite, argv, wor
     assert r.out == ""
 
 
+def test_arguments_of_tests_have_a_limit(txgate, suite):
+    fits, too_many = 5 * ["a" * 100000], 6 * ["a" * 100000]
+    assert txgate("run", "-n", "1", "t/pass", "--", *fits, cwd=suite).code == 0
+    r = txgate("run", "-n", "1", "t/pass", "--", *too_many, cwd=suite)
+    assert r.code == 4 and "the 6 arguments behind -- have 600018 bytes, at most 524288" in r.err, r.err
+
+
 def test_a_missing_interpreter_is_an_error_of_the_test(txgate, script):
     (txgate.cwd / script("lost", "")).write_text("#!/no/such/interpreter\n")
     r = txgate("run", "-n", "1", "lost")
