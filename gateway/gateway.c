@@ -13,11 +13,12 @@
 #include "gateway/wire/frame.h"
 #include "src/base/str.h"
 
-#define TICK 50               /* milliseconds between two looks at the deadlines */
-#define IDLE INT64_C(1000000) /* microseconds that a host stays without a gateway */
+#define TICK 50                /* milliseconds between two looks at the deadlines */
+#define IDLE INT64_C(1000000)  /* microseconds that a host stays without a gateway */
+#define OBEY INT64_C(10000000) /* the same for an agent to tell that a closed worker has ended */
 
 /*
- *  OPENING --opened--> STARTING --workerready--> READY --exited, lost--> DEAD
+ *  OPENING --opened--> STARTING --workerready--> READY --exited, lost, not closed--> DEAD
  *     |                   |
  *     +-------------------+--exited, lost, deadline--> DEAD
  */
@@ -27,7 +28,8 @@ struct gateway {
     enum state state;
     struct txg_host *host; /* borrowed; NULL once dead */
     uint32_t channel;      /* number + 1: never used twice on a link */
-    int64_t deadline;      /* microseconds */
+    int64_t deadline;      /* microseconds: for it to be ready, or to have ended once closed */
+    bool closed;           /* when it was ready */
     const struct txg_spec *spec;
     struct txg_strv argv; /* of a raw one; empty: a worker */
     char *fault;          /* owned: how it broke the protocol */
@@ -51,7 +53,7 @@ struct txg_gateways {
     size_t n_hosts, cap_hosts;
     struct txg_syncs syncs;
     uv_timer_t tick;
-    size_t starting;
+    size_t starting, closed;
     bool closing, tick_closed;
 };
 
@@ -81,6 +83,8 @@ static void down(struct txg_gateways *set, struct gateway *g, enum txg_gateway_e
         return;
     struct txg_host *h = g->host;
     set->starting -= g->state < READY;
+    set->closed -= g->closed;
+    g->closed = false;
     g->state = DEAD;
     g->host = NULL;
     place_of(set, h)->gateways--;
@@ -108,6 +112,17 @@ static void send_close(struct gateway *g)
     struct txg_msg msg = {.type = TXG_MSG_CLOSE};
     msg.close.channel = g->channel;
     txg_host_send(g->host, 0, &msg);
+}
+
+/* Whoever is not ready has a deadline already. */
+static void close_ready(struct txg_gateways *set, struct gateway *g)
+{
+    send_close(g);
+    if (g->state != READY || g->closed)
+        return;
+    g->closed = true;
+    g->deadline = now_us() + OBEY;
+    set->closed++;
 }
 
 static const char *describe_exit(const struct gateway *g, const struct txg_msg_exited *e, char *out,
@@ -185,7 +200,7 @@ static void on_fault(void *user, struct txg_host *h, uint32_t channel, const cha
     if (!g || g->fault)
         return;
     g->fault = txg_xasprintf("worker sent what is not in the protocol: %s", text);
-    send_close(g);
+    close_ready(set, g);
 }
 
 static bool is_from_worker(enum txg_msg_type type)
@@ -384,6 +399,20 @@ static void stop_idle_hosts(struct txg_gateways *set, int64_t now)
             txg_host_stop(set->hosts[i].host);
 }
 
+/* A process that hangs in the kernel can't be killed, and an agent can lie. */
+static void give_closed_up(struct txg_gateways *set, int64_t now)
+{
+    for (size_t i = 0; i < set->n && set->closed; i++) {
+        struct gateway *g = &set->items[i];
+        if (!g->closed || now < g->deadline)
+            continue;
+        TXG_AUTOFREE char *text =
+            txg_xasprintf("%s, and its agent has not ended it within %d s",
+                          g->fault ? g->fault : "worker was closed", (int)(OBEY / 1000000));
+        down(set, g, TXG_GATEWAY_CRASHED, text);
+    }
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct txg_gateways *set = timer->data;
@@ -406,6 +435,7 @@ static void on_tick(uv_timer_t *timer)
         down(set, g, TXG_GATEWAY_NOT_STARTED, g->deadline == 0 ? "closed before it was up" : text);
         now = now_us();
     }
+    give_closed_up(set, now);
 }
 
 struct txg_gateways *txg_gateways_new(const struct txg_gateways_config *config)
@@ -548,7 +578,7 @@ void txg_gateways_kill(struct txg_gateways *set, unsigned number)
     if (number >= set->n || set->items[number].state == DEAD)
         return;
     struct gateway *g = &set->items[number];
-    send_close(g);
+    close_ready(set, g);
     if (g->state < READY)
         g->deadline = 0; /* the next tick tells of it */
 }

@@ -59,3 +59,26 @@ def test_liar(name, txgate, tmp_path, script):
     assert "gw1" in result.out + result.err, result
     assert "1 passed" in result.out, result
     assert result.code == 6, result
+
+
+BEATING = """
+import threading
+def beats():
+    for n in range(1, 10000):
+        say(wire.frame(0, wire.message("beat", n=n)))
+        time.sleep(0.3)
+ready()
+threading.Thread(target=beats, daemon=True).start()
+"""
+
+
+def test_an_agent_that_does_not_close_its_worker(txgate, tmp_path, script):
+    """Nobody waits for ever for the end of a worker that was closed, not with a lively agent either."""
+    liar = tmp_path / "liar"
+    liar.write_text(LIAR % (str(SRCDIR / "tests/lib"), BEATING + LIES["passes of nothing"][0].partition("; ")[2]))
+    liar.chmod(0o755)
+    result = txgate.run("--tx", "popen", "--tx", "popen//worker=%s" % liar, "--require-gateways", "any",
+                        "--heartbeat", "500ms", "--max-worker-restart", "0", script("good", "exit 0"), timeout=40)
+    assert "it started a test that is not its next one" in result.out, result
+    assert "worker was closed, and its agent has not ended it within 10 s" in result.out, result
+    assert result.code == 6 and "1 passed" in result.out and 9 < result.seconds < 15, result
