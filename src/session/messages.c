@@ -16,6 +16,7 @@ static void take_collectionfinish(struct txg_session *s, struct txg_node *node,
     } else if (known) {
         txg_tests_free(node->incoming);
         node->incoming = NULL;
+        node->offers = false;
         txg_session_collected(s, node, known);
     } else if (!node->incoming && !node->asked && msg->count > 0) {
         node->offered = (size_t)msg->count;
@@ -25,6 +26,7 @@ static void take_collectionfinish(struct txg_session *s, struct txg_node *node,
         if (!node->incoming)
             node->incoming = txg_tests_new();
         struct txg_tests *tests = node->incoming;
+        node->offers = false; /* the records came unasked */
         if (tests->n != (size_t)msg->count || tests->digest != msg->digest) {
             txg_session_fault(s, node, "its collection's count or digest does not fit its records");
             return;

@@ -125,6 +125,28 @@ static void records_come_once(void)
     drive_release(&d);
 }
 
+/* An offer does not outlast the collection: what is dealt must be started in time. */
+static void records_that_come_behind_an_offer(void)
+{
+    struct drive d;
+    struct txg_session_config config = drive_config(TXG_DIST_LOAD, 2);
+    drive_begin(&d, &config);
+    txg_session_expect_records(d.s, 1);
+    drive_collect(&d, 0, "xy"); /* count and digest */
+    drive_records(&d, 0, "ab"); /* and, unasked, others */
+    drive_ready(&d, 1);
+    drive_records(&d, 1, "ab");
+    expect(&d, "collected gw0 2; collected gw1 2; scheduling LoadScheduling 2; gw0 runtests 0; gw1 "
+               "runtests 1");
+    drive_pass(&d, 1, 1);
+    drive_take(&d);
+    CU_ASSERT_NOT_EQUAL_FATAL(txg_session_deadline(d.s), INT64_MAX);
+    drive_tick(&d, txg_session_deadline(d.s));
+    expect(&d,
+           "warning gw0: gw0 has not started its next test within 30 s and is closed; close gw0");
+    drive_release(&d);
+}
+
 static void worksteal_deals_as_xdist(void)
 {
     struct drive d;
@@ -1057,6 +1079,7 @@ int main(int argc, char **argv)
         {"load deals as xdist", load_deals_as_xdist},
         {"load feeds the fast", load_feeds_the_fast},
         {"records come once", records_come_once},
+        {"records that come behind an offer", records_that_come_behind_an_offer},
         {"worksteal deals as xdist", worksteal_deals_as_xdist},
         {"each sends everything to everyone", each_sends_everything_to_everyone},
         {"a replacement with other tests gets none", a_replacement_with_other_tests_gets_none},
