@@ -27,7 +27,9 @@ static int64_t scaled(const struct txg_deal *d, const struct txg_node *node, int
                       size_t unknown)
 {
     int64_t us = known + (int64_t)unknown * (d->mean ? d->mean : GUESS);
-    return node->pace ? us * node->pace / TXG_PACE_EVEN : us;
+    if (!node->pace)
+        return us;
+    return us < INT64_MAX / node->pace ? us * node->pace / TXG_PACE_EVEN : us;
 }
 
 static int64_t expected(const struct txg_deal *d, const struct txg_node *node, size_t number)

@@ -8,6 +8,9 @@
 #include "src/session/collection.h"
 #include "src/session/session.h"
 
+/* What takes longer is reckoned with as this, so that sums of many have room: microseconds. */
+#define TXG_EXPECT_MAX INT64_C(86400000000)
+
 struct txg_expect {
     int64_t *us;     /* [class * n_tests + number]; -1: nothing is known of any test */
     size_t *classes; /* [origin] */

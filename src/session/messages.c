@@ -159,13 +159,14 @@ static void finish_test(struct txg_session *s, struct txg_node *node, int64_t in
     node->reports++;
     node->held.head++;
     txg_locks_drop(s, node, (size_t)index);
+    int64_t took = result->duration < TXG_EXPECT_MAX ? result->duration : TXG_EXPECT_MAX;
     if (result->start < 0)
         result->start = 0;
-    learn_pace(s, node, (size_t)index, result->duration);
+    learn_pace(s, node, (size_t)index, took);
     if (!txg_session_retry(s, node, (size_t)index, result))
         txg_session_settle(s, node, txg_session_number(s, node, (size_t)index), result);
     if (s->progress == TXG_DEALING)
-        s->scheduler->completed(&s->deal, node, result->duration);
+        s->scheduler->completed(&s->deal, node, took);
     txg_locks_pass_on(s, node);
 }
 

@@ -768,6 +768,32 @@ static void the_longest_are_dealt_first(void)
     drive_release(&d);
 }
 
+/* From a file that anybody can have written, and from a worker that says anything. */
+static void times_without_end_do_not_disturb(void)
+{
+    static const struct txg_session_time times[] = {{{"a", 1}, "", "", 1000000},
+                                                    {{"b", 1}, "", "", INT64_MAX},
+                                                    {{"c", 1}, "", "", INT64_MAX},
+                                                    {{"d", 1}, "", "", INT64_MAX}};
+    struct drive d;
+    struct txg_session_config config = drive_config(TXG_DIST_DURATION, 1);
+    config.times = times;
+    config.n_times = 4;
+    drive_begin(&d, &config);
+    drive_collect(&d, 0, "abcdefgh"); /* of e to h nobody knows */
+    expect(&d, "gw0 sendcollection; collected gw0 8; scheduling DurationScheduling 8; gw0 "
+               "runtests 1");
+    static const int64_t order[] = {1, 2, 3, 4, 5, 6, 7, 0};
+    for (size_t i = 0; i < 8; i++) {
+        struct txg_msg msg = {.type = TXG_MSG_PASSED};
+        struct txg_msg_passed_test test = {order[i], 0, INT64_C(315360000000000)};
+        msg.passed = (struct txg_msg_passed){.seq = (int64_t)i + 1, .tests = &test, .n_tests = 1};
+        drive_message(&d, 0, &msg);
+    }
+    CU_ASSERT_PTR_NOT_NULL(strstr(drive_take(&d), "start gw0 a; gw0 a passed"));
+    drive_release(&d);
+}
+
 /* A process for each handful of them would take longer than they do. */
 static void short_tests_stay_together(void)
 {
@@ -1101,6 +1127,7 @@ int main(int argc, char **argv)
         {"maxfail takes back what waits", maxfail_takes_back_what_waits},
         {"interrupted once and twice", interrupted_once_and_twice},
         {"the longest are dealt first", the_longest_are_dealt_first},
+        {"times without end do not disturb", times_without_end_do_not_disturb},
         {"short tests stay together", short_tests_stay_together},
         {"what has failed comes first or alone", what_has_failed_comes_first_or_alone},
         {"a resource is had by one", a_resource_is_had_by_one},
