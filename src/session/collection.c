@@ -19,6 +19,7 @@ void txg_tests_free(struct txg_tests *t)
     free(t->suites);
     free(t->starts);
     free(t->ids);
+    free(t->places);
     txg_buf_release(&t->text);
     free(t);
 }
@@ -27,6 +28,27 @@ struct txg_span txg_tests_nodeid(const struct txg_tests *t, size_t index)
 {
     return txg_span(txg_buf_data(&t->text) + t->starts[index],
                     t->starts[index + 1] - t->starts[index]);
+}
+
+size_t txg_tests_index(const struct txg_tests *t, size_t number)
+{
+    if (!t->places)
+        return number < t->n ? number : SIZE_MAX;
+    return number < t->n_places ? t->places[number] - 1 : SIZE_MAX;
+}
+
+/* Not where all hold the same, which is the usual case. */
+static void note_places(struct txg_tests *t, size_t n_numbers)
+{
+    size_t same = 0;
+    while (same < t->n && t->ids[same] == same)
+        same++;
+    if (same == t->n)
+        return;
+    t->n_places = n_numbers;
+    t->places = txg_xcalloc(n_numbers, sizeof *t->places);
+    for (size_t i = 0; i < t->n; i++)
+        t->places[t->ids[i]] = i + 1;
 }
 
 int txg_tests_append(struct txg_tests *t, const struct txg_msg_collection *msg, size_t n_suites,
@@ -134,6 +156,7 @@ int txg_catalog_add(struct txg_catalog *c, struct txg_tests *tests, struct txg_e
         }
         tests->ids[i] = *slot - 1;
     }
+    note_places(tests, c->n_tests);
     c->collections = txg_grow(c->collections, c->n, &c->cap, sizeof *c->collections);
     c->collections[c->n++] = tests;
     return 0;

@@ -16,13 +16,18 @@ struct txg_tests { /* one collection, in the order of its gateway's indices */
     size_t *suites;
     size_t *starts; /* of each nodeid in text; n + 1 of them */
     struct txg_buf text;
-    size_t *ids;           /* index -> the run's number of the test; made by txg_catalog_add */
+    size_t *ids;    /* index -> the run's number of the test; made by txg_catalog_add */
+    size_t *places; /* number -> index + 1, 0: not held; NULL: they are the same */
+    size_t n_places;
     unsigned first_holder; /* number of the gateway that brought it */
 };
 
 struct txg_tests *txg_tests_new(void);
 void txg_tests_free(struct txg_tests *t);
 struct txg_span txg_tests_nodeid(const struct txg_tests *t, size_t index);
+
+/* Where the test of that number stands. SIZE_MAX: nowhere. Only after txg_catalog_add. */
+size_t txg_tests_index(const struct txg_tests *t, size_t number);
 
 /* The next records, which must follow what is there. -1: they do not, or a suite is unknown. */
 int txg_tests_append(struct txg_tests *t, const struct txg_msg_collection *msg, size_t n_suites,

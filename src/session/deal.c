@@ -61,17 +61,12 @@ size_t txg_deal_live(const struct txg_deal *d)
 static int64_t index_for(const struct txg_deal *d, const struct txg_node *node, size_t number)
 {
     const struct txg_session *s = d->session;
-    const struct txg_tests *t = node->tests;
     if (!s->allowed[node->origin * s->config.n_suites + txg_catalog_suite(&s->catalog, number)])
         return -1;
     if (s->config.retry_other && txg_session_has_tried(s, node->origin, number))
         return -1;
-    if (number < t->n && t->ids[number] == number)
-        return (int64_t)number; /* the usual case: all hold the same */
-    for (size_t i = 0; i < t->n; i++)
-        if (t->ids[i] == number)
-            return (int64_t)i;
-    return -1;
+    size_t index = txg_tests_index(node->tests, number);
+    return index == SIZE_MAX ? -1 : (int64_t)index;
 }
 
 bool txg_deal_has_work(const struct txg_deal *d, const struct txg_node *node)

@@ -1,7 +1,26 @@
 """The modes of --dist as whole runs: who is dealt what, and how it is announced."""
 
+import sys
+
 import pytest
 
+# A harness (docs/harness.md) whose cases are called otherwise on each gateway.
+OTHERS = r"""#!%s
+import json, os
+down, up = map(int, os.environ["TXGATE_HARNESS"].split(","))
+up = os.fdopen(up, "w")
+for line in os.fdopen(down):
+    word, *fields = line[:-1].split("\t")
+    if word == "hello":
+        worker = json.loads(fields[1])["workerid"]
+        up.write("ready\t1\tahead\n")
+    elif word == "list":
+        up.writelines("case\t%%s-%%d\n" %% (worker, i) for i in range(5000))
+        up.write("listed\n")
+    elif word == "run":
+        up.write("result\t%%s\tpassed\t1\n" %% fields[0])
+    up.flush()
+"""
 NAMES = {"load": "LoadScheduling", "loadscope": "LoadScopeScheduling",
          "loadfile": "LoadFileScheduling", "loadgroup": "LoadGroupScheduling",
          "worksteal": "WorkStealingScheduling", "each": "EachScheduling"}
@@ -37,3 +56,13 @@ def test_a_group_stays_together(txgate, script, tmp_path, outcomes):
     together = {fs[0].gateway for name, fs in found.items() if not name.startswith("free")}
     assert len(together) == 1, found
     assert len({fs[0].gateway for name, fs in found.items()}) == 3, found
+
+
+@pytest.mark.parametrize("mode", ["load", "worksteal", "duration"])
+def test_gateways_that_have_no_test_in_common(mode, txgate, sanitized, tmp_path):
+    (tmp_path / "others").write_text(OTHERS % sys.executable)
+    (tmp_path / "others").chmod(0o755)
+    (tmp_path / "txgate.yaml").write_text("suites: [{files: others, harness: txgate}]\n")
+    done = txgate.run("-n", "2", "-q", "--dist", mode)
+    assert done.code == 0 and "10000 passed" in done.out, done
+    assert sanitized or done.seconds < 2.5, done
