@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "src/worker/agent.h"
+#include "src/worker/door.h"
 #include "src/worker/sweep.h"
 #include "src/worker/wait.h"
 
@@ -58,7 +59,7 @@ static void read_net(struct relay *r)
         return;
     }
     if (txg_seal_feed(r->seal, bytes, (size_t)n, &r->down, &answer, &err) != 0) {
-        fprintf(stderr, "txgate-worker: the link has to end: %s\n", err.text);
+        txg_door_say("the link has to end: %s", err.text);
         net_lost(r);
     }
     txg_buf_release(&answer);

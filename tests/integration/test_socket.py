@@ -572,6 +572,33 @@ def test_oversized_frames_behind_the_handshake(txgate, listener, relay, script):
     assert txgate.run("--tx", listener.spec(), "passes").code == 0
 
 
+def test_a_log_that_nobody_reads_holds_no_link(txgate, key, relay, script):
+    script("sleeps", "sleep 5\n")
+    log, stderr = os.pipe()
+    child = subprocess.Popen([WORKER, "--listen", "0", "--key-file", key], stderr=stderr, cwd=txgate.cwd,
+                             env=dict(os.environ, **{processes.MARK: txgate.mark}))
+    try:
+        port = int(re.search(rb":(\d+),", os.read(log, 1000))[1])
+        os.set_blocking(stderr, False)
+        with pytest.raises(BlockingIOError):
+            while True:
+                os.write(stderr, b"x" * 4096)
+        os.set_blocking(stderr, True)
+        changing = relay(port, flip(HANDSHAKE + PROOF + 400, 1))
+        result = txgate.run("--tx", "socket=127.0.0.1:%d//key_file=%s" % (changing.own_port, key),
+                            "--max-worker-restart", "0", "--heartbeat", "0.2", "sleeps")
+        assert result.code != 0, result
+        children, end = "task/%d/children" % child.pid, time.monotonic() + 15
+        while processes.read(child.pid, children) and time.monotonic() < end:
+            time.sleep(0.1)
+        assert not processes.read(child.pid, children)
+    finally:
+        child.terminate()
+        assert child.wait(20) == 0
+        os.close(log)
+        os.close(stderr)
+
+
 def test_no_key_in_any_process(txgate, listener, script):
     secret = listener.key.read_text().split()[1]
     script("sleeps", "sleep 1\n")
