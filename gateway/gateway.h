@@ -48,7 +48,8 @@ struct txg_gateways_config {
     int64_t heartbeat;       /* microseconds */
     int64_t connect_timeout; /* microseconds, from open to workerready */
     bool accept_new_host_keys;
-    bool no_cache; /* nothing stays on hosts */
+    struct txg_arrivals *arrivals; /* of workers that connect to us; or NULL */
+    bool no_cache;                 /* nothing stays on hosts */
     void *user;
     void (*on_message)(void *user, unsigned number, const struct txg_msg *msg);
     /* Bytes of a gateway that was opened with argv. May be NULL where none is. */

@@ -343,6 +343,7 @@ struct txg_host *txg_host_new(const struct txg_host_config *config)
                                        .token = h->token,
                                        .connect_timeout = config->connect_timeout,
                                        .accept_new_host_keys = config->accept_new_host_keys,
+                                       .arrivals = config->arrivals,
                                        .events = &events,
                                        .user = h});
     if (!h->ops->framed)

@@ -301,7 +301,8 @@ static void shake(struct sock *s)
         fail(s, txg_xstrdup(err.text));
         return;
     }
-    txg_seal_open(&s->seal, TXG_NOISE_INITIATOR, s->key, ephemeral, &s->unsent);
+    txg_seal_open(&s->seal, TXG_NOISE_INITIATOR, TXG_SEAL_CONTROLLER_CALLS, s->key, ephemeral,
+                  &s->unsent);
     txg_wipe(ephemeral, sizeof ephemeral);
     txg_wipe(s->key, sizeof s->key);
     flush(s);

@@ -1,7 +1,7 @@
 /*
- * The one interface of popen.c, exec.c, ssh/ssh.c, socket.c, pair.c: a byte stream to a program on
- * a host, and a reason for its end. Nobody outside a transport's file
- * asks which one it is.
+ * The one interface of popen.c, exec.c, ssh/ssh.c, socket.c, reverse.c, pair.c: a byte stream to a
+ * program on a host, and a reason for its end. Nobody outside a transport's file asks which one it
+ * is.
  *
  * Life: `start` -> on_open -> any number of on_read, on_words, on_writable -> exactly one on_end. A
  * failed start also ends in on_end, never in a return value, so that there is one path for faults.
@@ -18,6 +18,8 @@
 
 #include "specs/spec.h"
 #include "src/base/strv.h"
+
+struct txg_arrivals;
 
 #define TXG_TRANSPORT_GRACE 5000 /* milliseconds between the far side's EOF and its SIGKILL */
 
@@ -45,6 +47,7 @@ struct txg_transport_config {
     const char *token;           /* copied; `<worker> --token <token>` answers with a line of it */
     int64_t connect_timeout;     /* microseconds from start to on_open */
     bool accept_new_host_keys;   /* the user's say for keys that are in no known_hosts */
+    struct txg_arrivals *arrivals; /* where workers that connect to us come in; or NULL */
     const struct txg_transport_events *events;
     void *user;
 };
@@ -88,6 +91,9 @@ extern const struct txg_transport_ops txg_ssh_ops;
 #ifdef TXG_SOCKETS
 /* A worker that listens on a TCP port, through a sealed link (libsodium). */
 extern const struct txg_transport_ops txg_socket_ops;
+
+/* A worker that connects to us, through one too. */
+extern const struct txg_transport_ops txg_reverse_ops;
 #endif
 
 /* Once all transports have ended, before the program does: waits for what they may have left at

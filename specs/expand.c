@@ -40,6 +40,8 @@ static void add_gateway(struct expansion *x, const struct txg_spec *spec,
         def->spec->host_key = txg_xstrdup(entry->host_key);
     if (entry && entry->key_file)
         def->spec->key_file = txg_xstrdup(entry->key_file);
+    if (entry && spec->kind == TXG_SPEC_REVERSE && !spec->id) /* the worker says it */
+        def->spec->id = txg_xstrdup(entry->id);
     if (entry && entry->has_input) {
         txg_value_release(&def->input);
         txg_value_copy(&def->input, &entry->input);

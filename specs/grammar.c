@@ -173,6 +173,7 @@ static const struct key keys[] = {
      .kind = TXG_SPEC_SOCKET,
      .check = txg_target_check_socket,
      .form = "socket=host:port"},
+    {.name = "reverse", .read = read_kind, .kind = TXG_SPEC_REVERSE},
     {.name = "exec",
      .read = read_kind,
      .kind = TXG_SPEC_EXEC,
@@ -302,8 +303,9 @@ static int check_together(const struct parse *p)
 {
     const struct txg_spec *s = p->spec;
     if (!p->has_kind)
-        return fail(p, p->buf,
-                    "no kind of gateway: expected popen, ssh=, vagrant_ssh=, socket= or exec=");
+        return fail(
+            p, p->buf,
+            "no kind of gateway: expected popen, ssh=, vagrant_ssh=, socket=, reverse or exec=");
     if (s->emulator && !s->arch)
         return fail(p, p->buf, "emulator= needs arch=: which build of the worker it is to run");
     if (s->ssh_config && s->kind != TXG_SPEC_SSH && s->kind != TXG_SPEC_VAGRANT_SSH)
@@ -315,10 +317,13 @@ static int check_together(const struct parse *p)
     if (s->key_file && s->kind != TXG_SPEC_SOCKET)
         return fail(p, p->buf, "key_file= belongs to socket=, not to %s",
                     txg_spec_kind_name(s->kind));
-    if (s->worker && s->kind == TXG_SPEC_SOCKET)
-        return fail(p, p->buf, "worker= doesn't go with socket=: the worker there is running");
+    if (s->worker && (s->kind == TXG_SPEC_SOCKET || s->kind == TXG_SPEC_REVERSE))
+        return fail(p, p->buf, "worker= doesn't go with %s: the worker there is running",
+                    s->kind == TXG_SPEC_SOCKET ? "socket=" : "reverse");
     if (s->via && s->kind == TXG_SPEC_SOCKET)
         return fail(p, p->buf, "via= doesn't go with socket=: use installvia=");
+    if (s->via && s->kind == TXG_SPEC_REVERSE)
+        return fail(p, p->buf, "via= doesn't go with reverse: the worker finds its own way");
     return 0;
 }
 

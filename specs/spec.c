@@ -18,7 +18,7 @@ static const bool has_sockets = false;
 
 static const char *const kind_names[] = {
     [TXG_SPEC_POPEN] = "popen",   [TXG_SPEC_SSH] = "ssh",   [TXG_SPEC_VAGRANT_SSH] = "vagrant_ssh",
-    [TXG_SPEC_SOCKET] = "socket", [TXG_SPEC_EXEC] = "exec",
+    [TXG_SPEC_SOCKET] = "socket", [TXG_SPEC_EXEC] = "exec", [TXG_SPEC_REVERSE] = "reverse",
 };
 
 /* The fields that are one owned string each. */
@@ -69,17 +69,18 @@ static bool same(const char *a, const char *b)
 
 bool txg_spec_shares_host(const struct txg_spec *a, const struct txg_spec *b)
 {
-    return a->kind == b->kind && a->kind != TXG_SPEC_EXEC && same(a->target, b->target) &&
-           same(a->ssh_config, b->ssh_config) && same(a->worker, b->worker) &&
-           same(a->arch, b->arch) && same(a->emulator, b->emulator) && same(a->via, b->via) &&
-           same(a->installvia, b->installvia) && same(a->host_key, b->host_key) &&
-           same(a->key_file, b->key_file);
+    return a->kind == b->kind && a->kind != TXG_SPEC_EXEC && a->kind != TXG_SPEC_REVERSE &&
+           same(a->target, b->target) && same(a->ssh_config, b->ssh_config) &&
+           same(a->worker, b->worker) && same(a->arch, b->arch) && same(a->emulator, b->emulator) &&
+           same(a->via, b->via) && same(a->installvia, b->installvia) &&
+           same(a->host_key, b->host_key) && same(a->key_file, b->key_file);
 }
 
 int txg_spec_check_supported(const struct txg_spec *spec, struct txg_err *err)
 {
     bool shell = spec->kind == TXG_SPEC_EXEC || spec->kind == TXG_SPEC_SSH;
-    bool sealed = spec->kind == TXG_SPEC_SOCKET && has_sockets;
+    bool socket = spec->kind == TXG_SPEC_SOCKET || spec->kind == TXG_SPEC_REVERSE;
+    bool sealed = socket && has_sockets;
     bool local = spec->kind == TXG_SPEC_POPEN;
     const char *what = !local && !shell && !sealed   ? txg_spec_kind_name(spec->kind)
                        : spec->installvia            ? "installvia="
@@ -87,7 +88,7 @@ int txg_spec_check_supported(const struct txg_spec *spec, struct txg_err *err)
                        : spec->emulator && !shell    ? "emulator="
                        : spec->arch && !shell        ? "arch="
                                                      : NULL;
-    if (!what && (!sealed || spec->key_file))
+    if (!what && (spec->kind != TXG_SPEC_SOCKET || spec->key_file))
         return 0;
     TXG_AUTOFREE char *shown = txg_word_show(spec->text, strlen(spec->text));
     if (!what)
@@ -96,7 +97,7 @@ int txg_spec_check_supported(const struct txg_spec *spec, struct txg_err *err)
                            "//key_file=FILE here, or key_file: in the fleet (`txgate keygen FILE` "
                            "makes one)",
                            shown);
-    if (spec->kind == TXG_SPEC_SOCKET && !has_sockets)
+    if (socket && !has_sockets)
         return txg_err_set(err, TXG_E_USAGE,
                            "--tx '%s': this txgate was built without libsodium, which socket "
                            "gateways need (./configure --enable-sockets)",

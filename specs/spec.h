@@ -22,6 +22,7 @@ enum txg_spec_kind {
     TXG_SPEC_SSH,
     TXG_SPEC_VAGRANT_SSH,
     TXG_SPEC_SOCKET,
+    TXG_SPEC_REVERSE, /* a worker that connects to us */
     TXG_SPEC_EXEC
 };
 
@@ -30,7 +31,7 @@ enum txg_spec_kind {
 struct txg_spec {
     char *text; /* as the user wrote it, without the `N*` */
     enum txg_spec_kind kind;
-    char *target; /* value of ssh, vagrant_ssh, socket or exec; NULL for popen */
+    char *target; /* value of ssh, vagrant_ssh, socket or exec; NULL for popen, reverse */
     char *id;
     char *python;
     char *chdir;
@@ -68,7 +69,8 @@ void txg_spec_free(struct txg_spec *spec);
 /* "popen", "ssh", ...: the key that names the kind. */
 const char *txg_spec_kind_name(enum txg_spec_kind kind);
 
-/* Gateways share one host (one link, one agent) when these are equal; design.md "Programs". */
+/* Gateways share one host (one link, one agent) when these are equal; design.md "Programs". Those
+ * of exec= and reverse never do. */
 bool txg_spec_shares_host(const struct txg_spec *a, const struct txg_spec *b);
 
 /* 0, or -1 with "--tx '<text>': ... gateways are not built yet": what parses but has no transport

@@ -6,7 +6,10 @@
 #define PLAIN_MAX (TXG_NOISE_MESSAGE_MAX - TXG_NOISE_TAG)
 
 /* Both sides hash it: a side that means another thing by these bytes has another session. */
-static const struct txg_span prologue = {"txgate link 1", 13};
+static const struct txg_span prologues[] = {
+    [TXG_SEAL_CONTROLLER_CALLS] = {"txgate link 1", 13},
+    [TXG_SEAL_WORKER_CALLS] = {"txgate dial 1", 13},
+};
 
 static int put_message(struct txg_seal *s, struct txg_span payload, struct txg_buf *out,
                        struct txg_err *err)
@@ -19,12 +22,12 @@ static int put_message(struct txg_seal *s, struct txg_span payload, struct txg_b
     return txg_noise_write(&s->noise, payload, out, err);
 }
 
-void txg_seal_open(struct txg_seal *s, enum txg_noise_role role,
+void txg_seal_open(struct txg_seal *s, enum txg_noise_role role, enum txg_seal_caller caller,
                    const unsigned char psk[TXG_NOISE_KEY],
                    const unsigned char ephemeral[TXG_NOISE_KEY], struct txg_buf *out)
 {
     *s = (struct txg_seal){0};
-    txg_noise_init(&s->noise, role, psk, prologue, ephemeral);
+    txg_noise_init(&s->noise, role, psk, prologues[caller], ephemeral);
     if (role == TXG_NOISE_INITIATOR)
         put_message(s, txg_span("", 0), out, NULL);
 }

@@ -1,6 +1,6 @@
 /*
  * A byte stream through Noise, docs/protocol.md section 8: what a link over a socket is carried in.
- * Every Noise message stands behind its length, u16 big-endian. The controller initiates, and sends
+ * Every Noise message stands behind its length, u16 big-endian. Who connects initiates, and sends
  * an empty message right behind the handshake, so that a replayed handshake is found out before
  * anything of ours is read. Bytes in, bytes out: no fd, no clock.
  *
@@ -21,9 +21,13 @@ struct txg_seal {
     bool proven;       /* the peer has the key and is no recording */
 };
 
+/* Who connected. Both sides hash it: a worker that was led to another worker, or a controller to
+ * another controller, has no session with it though both have the key. */
+enum txg_seal_caller { TXG_SEAL_CONTROLLER_CALLS, TXG_SEAL_WORKER_CALLS };
+
 /* Starts a side. The initiator's first message is appended to `out`. `ephemeral` is 32 new random
  * bytes. */
-void txg_seal_open(struct txg_seal *s, enum txg_noise_role role,
+void txg_seal_open(struct txg_seal *s, enum txg_noise_role role, enum txg_seal_caller caller,
                    const unsigned char psk[TXG_NOISE_KEY],
                    const unsigned char ephemeral[TXG_NOISE_KEY], struct txg_buf *out);
 void txg_seal_release(struct txg_seal *s);

@@ -47,6 +47,9 @@ enum option_id {
     OPT_RUN_TIMEOUT,
     OPT_SLOW_TIMEOUT,
     OPT_ACCEPT_NEW_HOST_KEYS,
+    OPT_LISTEN,
+    OPT_EXPECT,
+    OPT_KEY_FILE,
     OPT_NO_CACHE,
     OPT_RSYNCDIR,
     OPT_VERBOSE,
@@ -127,6 +130,12 @@ static const struct definition {
     {OPT_NO_CACHE, ALL, 0, "no-cache", NULL,
      "leave nothing on hosts that are reached through a shell: worker and files are\nsent each "
      "time"},
+    {OPT_LISTEN, BOTH, 0, "listen", "[ADDR:]PORT",
+     "wait there (127.0.0.1 without ADDR) for workers that connect to us:\n"
+     "txgate-worker --connect ADDR:PORT --key-file FILE"},
+    {OPT_EXPECT, BOTH, 0, "expect", "N", "so many of them are gateways: stands for --tx N*reverse"},
+    {OPT_KEY_FILE, BOTH, 0, "key-file", "FILE",
+     "of --listen: who has not this key is refused (`txgate keygen`)"},
     {OPT_HEARTBEAT, ALL, 0, "heartbeat", "TIME",
      "a host is lost after 5 of these without a sign of life (default 2)"},
     {OPT_NO_LOADSCOPE_REORDER, TXG_FOR_RUN, 0, "no-loadscope-reorder", NULL,
@@ -188,6 +197,19 @@ static int take_number(const struct definition *d, const char *value, long min, 
     if (!txg_parse_int(value, min, 1000000000, &v))
         return bad_value(d, value, min ? "a whole number from 1" : "a whole number from 0", err);
     *out = (long)v;
+    return 0;
+}
+
+static int take_expected(const struct definition *d, const char *value, struct txg_options *o,
+                         struct txg_err *err)
+{
+    long n = 0;
+    if (take_number(d, value, 1, &n, err) != 0)
+        return -1;
+    if (n > TXG_GATEWAYS_MAX)
+        return bad_value(d, value, "a whole number from 1 to 4096", err);
+    TXG_AUTOFREE char *spec = txg_xasprintf("%ld*reverse", n);
+    txg_strv_push(&o->tx, spec);
     return 0;
 }
 
@@ -331,6 +353,14 @@ static int apply(const struct definition *d, const char *value, struct txg_optio
     case OPT_PRINT:
         o->print = true;
         return 0;
+    case OPT_LISTEN:
+        o->listen = value;
+        return 0;
+    case OPT_KEY_FILE:
+        o->key_file = value;
+        return 0;
+    case OPT_EXPECT:
+        return take_expected(d, value, o, err);
     case OPT_ACCEPT_NEW_HOST_KEYS:
         o->accept_new_host_keys = true;
         return 0;

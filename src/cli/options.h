@@ -51,6 +51,7 @@ struct txg_options {
     int64_t run_timeout;     /* microseconds, 0 */
     bool accept_new_host_keys;
     bool no_cache;
+    const char *listen, *key_file; /* for workers that connect to us, or NULL */
     struct txg_strv rsyncdirs;
     int verbosity;
     enum txg_tb tb;

@@ -101,6 +101,8 @@ static void choose_limits(const struct txg_options *o, struct txg_plan *p)
     p->maxschedchunk = (size_t)o->maxschedchunk;
     p->strict_collection = o->strict_collection;
     p->accept_new_host_keys = o->accept_new_host_keys;
+    p->listen = o->listen;
+    p->key_file = o->key_file;
     p->no_cache = o->no_cache;
     const char *require = o->require_gateways ? o->require_gateways : c->require_gateways;
     p->require_all = !require || strcmp(require, "all") == 0;
@@ -118,6 +120,34 @@ static void choose_limits(const struct txg_options *o, struct txg_plan *p)
                                                   : (long)(DEFAULT_RESTARTS * p->gateways.n);
 }
 
+/* Who waits for workers says where, and has a key for them; who says where waits for some. */
+static int check_listen(const struct txg_options *o, const struct txg_plan *p, struct txg_err *err)
+{
+    const struct txg_spec *reverse = NULL;
+    for (size_t i = 0; i < p->gateways.n && !reverse; i++)
+        if (p->gateways.items[i].spec->kind == TXG_SPEC_REVERSE)
+            reverse = p->gateways.items[i].spec;
+    if (reverse && !o->listen && (o->command & (TXG_FOR_RUN | TXG_FOR_LIST)))
+        return txg_err_set(err, TXG_E_USAGE,
+                           "--tx '%s': a worker that connects to us needs --listen [ADDRESS:]PORT "
+                           "to connect to",
+                           reverse->text);
+    if (!o->listen && o->key_file)
+        return txg_err_set(err, TXG_E_USAGE, "--key-file belongs to --listen");
+    if (!o->listen)
+        return 0;
+    if (!o->key_file)
+        return txg_err_set(err, TXG_E_USAGE,
+                           "--listen needs --key-file FILE: without a key anybody could take part "
+                           "(make one with `txgate keygen FILE`)");
+    if (!reverse)
+        return txg_err_set(err, TXG_E_USAGE,
+                           "--listen %s: nobody is waited for: expected --expect N, or gateways of "
+                           "the fleet with `tx: reverse`",
+                           o->listen);
+    return 0;
+}
+
 static int choose_gateways(const struct txg_options *o, struct txg_plan *p, struct txg_err *err)
 {
     int n = 0;
@@ -132,7 +162,7 @@ static int choose_gateways(const struct txg_options *o, struct txg_plan *p, stru
     for (size_t i = 0; i < p->gateways.n; i++)
         if (txg_spec_check_supported(p->gateways.items[i].spec, err) != 0)
             return -1;
-    return 0;
+    return check_listen(o, p, err);
 }
 
 /* What is to be taken to hosts must be there, and below the folder that stands for theirs. */

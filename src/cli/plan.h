@@ -48,6 +48,7 @@ struct txg_plan {
     int64_t slow_timeout;    /* the same */
     int64_t run_timeout;     /* the same */
     bool accept_new_host_keys;
+    const char *listen, *key_file; /* for gateways of reverse; borrowed, NULL where there is none */
     bool no_cache;
 };
 

@@ -9,6 +9,7 @@
 #include <sys/time.h>
 #include <uv.h>
 
+#include "gateway/arrivals.h"
 #include "gateway/gateway.h"
 #include "src/base/str.h"
 #include "src/cli/files.h"
@@ -27,6 +28,7 @@ struct run {
     struct txg_turns turns;
     struct txg_session *session;
     struct txg_gateways *gateways;
+    struct txg_arrivals *arrivals; /* or NULL */
     struct txg_setup *setup;
     struct txg_files *files;
     struct txg_session_time *times; /* borrowed by the session */
@@ -205,9 +207,44 @@ static void on_log(void *user, const char *host, const char *level, const char *
                                   .message.text = txg_span_cstr(line)});
 }
 
+#ifdef TXG_SOCKETS
+static void on_door_words(void *user, const char *text)
+{
+    on_log(user, "--listen", strstr(text, " refused: ") ? "warning" : "info", text);
+}
+
+static void open_door(struct run *r)
+{
+    if (r->plan->listen)
+        r->arrivals = txg_arrivals_new(&(struct txg_arrivals_config){.loop = &r->loop,
+                                                                     .worker = r->plan->worker,
+                                                                     .listen = r->plan->listen,
+                                                                     .key_file = r->plan->key_file,
+                                                                     .user = r,
+                                                                     .on_words = on_door_words});
+}
+
+static void close_door(struct run *r)
+{
+    if (r->arrivals)
+        txg_arrivals_close(r->arrivals);
+}
+#else
+static void open_door(struct run *r)
+{
+    (void)r;
+}
+
+static void close_door(struct run *r)
+{
+    (void)r;
+}
+#endif
+
 static void on_closed(void *user)
 {
     struct run *r = user;
+    close_door(r);
     uv_close((uv_handle_t *)&r->deadline, NULL);
     uv_close((uv_handle_t *)&r->redraw, NULL);
     txg_turns_stop(&r->turns);
@@ -327,6 +364,8 @@ static void start(struct run *r)
         txg_files_read_ahead(r->files);
     }
     struct txg_gateways_config config = txg_setup_gateways(r->plan);
+    open_door(r);
+    config.arrivals = r->arrivals;
     config.loop = &r->loop;
     config.user = r;
     config.on_message = on_message;
@@ -354,6 +393,9 @@ int txg_run(const struct txg_run_config *config)
     txg_session_free(r.session);
     txg_setup_free(r.setup);
     txg_files_free(r.files);
+#ifdef TXG_SOCKETS
+    txg_arrivals_free(r.arrivals);
+#endif
     free(r.origins);
     free(r.times);
     uv_loop_close(&r.loop);

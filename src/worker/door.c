@@ -122,7 +122,7 @@ void txg_door_admit(struct txg_door *d, int fd, const struct sockaddr_storage *f
         close(fd);
         return;
     }
-    txg_seal_open(&g->seal, TXG_NOISE_RESPONDER, d->key, ephemeral, NULL);
+    txg_seal_open(&g->seal, TXG_NOISE_RESPONDER, d->caller, d->key, ephemeral, NULL);
     txg_wipe(ephemeral, sizeof ephemeral);
     d->n++;
 }

@@ -35,6 +35,7 @@ struct txg_guest {
 
 struct txg_door {
     const unsigned char *key; /* borrowed */
+    enum txg_seal_caller caller;
     struct txg_guest guests[TXG_DOOR_MAX];
     size_t n;
     int64_t told_since; /* of the refusals that are counted */

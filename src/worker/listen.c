@@ -5,22 +5,18 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
-#include <limits.h>
-#include <net/if.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "src/base/key.h"
 #include "src/base/tcp.h"
 #include "src/worker/door.h"
-#include "src/worker/files.h"
 #include "src/worker/relay.h"
+#include "src/worker/service.h"
 #include "src/worker/sweep.h"
 #include "src/worker/tcp.h"
 #include "src/worker/wait.h"
@@ -32,21 +28,13 @@
 #define SWEEP_LIMIT  INT64_C(4000000)
 #define FOREVER      INT64_C(3600000000)
 
-struct options {
-    const char *listen, *key_file, *user;
-    struct sockaddr_storage address;
-    socklen_t address_len;
-    bool has_user;
-    uid_t uid;
-    gid_t gid;
-};
-
 struct link { /* one that is served, by a process of its own */
     pid_t pid;
     char who[TXG_DOOR_WHO];
 };
 
 struct listener {
+    int owner;        /* who takes the links, and whose end is ours; -1: they are served here */
     int fd, alive[2]; /* the links' processes end when alive[1] is closed, however that comes */
     unsigned char key[TXG_KEY_SIZE];
     struct txg_door door;
@@ -55,116 +43,56 @@ struct listener {
     int64_t accept_after;
 };
 
-static volatile sig_atomic_t ended;
-
-static void on_end(int signum)
-{
-    (void)signum;
-    ended = 1;
-}
-
-static int parse_id(const char *text, uint32_t *out)
-{
-    int64_t n;
-    if (!txg_parse_int(text, 0, INT32_MAX, &n))
-        return -1;
-    *out = (uint32_t)n;
-    return 0;
-}
-
-static int parse_user(struct options *o, struct txg_err *err)
-{
-    TXG_AUTOFREE char *copy = txg_xstrdup(o->user);
-    char *colon = strchr(copy, ':');
-    if (colon)
-        *colon = '\0';
-    if (parse_id(copy, &o->uid) != 0 || parse_id(colon ? colon + 1 : copy, &o->gid) != 0)
-        return txg_err_set(err, TXG_E_USAGE, "--user %s: expected numbers, UID or UID:GID",
-                           o->user);
-    o->has_user = true;
-    return 0;
-}
-
-static int parse_options(struct options *o, int argc, char **argv, struct txg_err *err)
-{
-    static const char *const names[] = {"--listen", "--key-file", "--user", NULL};
-    const char **values[] = {&o->listen, &o->key_file, &o->user};
-    for (int i = 1; i < argc; i += 2) {
-        size_t k = 0;
-        while (names[k] && strcmp(argv[i], names[k]) != 0)
-            k++;
-        if (!names[k])
-            return txg_err_set(err, TXG_E_USAGE,
-                               "unknown option '%s': with --listen there are --key-file and --user",
-                               argv[i]);
-        if (i + 1 == argc || *values[k])
-            return txg_err_set(err, TXG_E_USAGE, "%s: expected one value", argv[i]);
-        *values[k] = argv[i + 1];
-    }
-    if (!o->key_file)
-        return txg_err_set(err, TXG_E_USAGE,
-                           "--listen needs --key-file FILE: without a key anybody could run "
-                           "programs here (make one with `txgate keygen FILE`)");
-    if (txg_tcp_parse(o->listen, &o->address, &o->address_len, err) != 0)
-        return txg_err_wrap(err, "--listen");
-    return o->user ? parse_user(o, err) : 0;
-}
-
-/* The port is bound and the key read by whom that takes; what strangers reach has no more rights
- * than their tests will. */
-static int become_user(const struct options *o, struct txg_err *err)
-{
-    if (!o->has_user)
-        return 0;
-    if (setgroups(0, NULL) != 0 || setgid(o->gid) != 0 || setuid(o->uid) != 0)
-        return txg_err_sys(err, errno, "--user %s", o->user);
-    if (o->uid != 0 && setuid(0) == 0)
-        return txg_err_set(err, TXG_E_SYS, "--user %s: root's rights could not be given up",
-                           o->user);
-    return 0;
-}
-
-static int take_null(void)
-{
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    int rc = null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ? -1 : 0;
-    if (null > STDERR_FILENO)
-        close(null);
-    return rc;
-}
-
-static int start(struct listener *l, const struct options *o, struct txg_err *err)
+static int start(struct listener *l, const struct txg_service_options *o, struct txg_err *err)
 {
     char where[TXG_TCP_WHERE];
-    TXG_AUTOFREE char *folder = getcwd(NULL, 0);
+    TXG_AUTOFREE char *folder = NULL;
     if (txg_key_read(o->key_file, l->key, err) != 0)
         return -1;
     l->fd = txg_tcp_listen(&o->address, o->address_len, BACKLOG, where, err);
     if (l->fd < 0)
         return txg_err_wrap(err, "--listen %s", o->listen);
-    if (become_user(o, err) != 0)
-        return -1;
-    if (!folder || take_null() != 0 || pipe2(l->alive, O_CLOEXEC) != 0)
+    l->owner = o->hand_over ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : -1;
+    if ((o->hand_over && l->owner < 0) || pipe2(l->alive, O_CLOEXEC) != 0)
         return txg_err_sys(err, errno, "start");
-    txg_files_keep_in(folder);
-    /* Whoever runs as the same user, tests among them, must not look into this memory. */
-    prctl(PR_SET_DUMPABLE, 0);
-    prctl(PR_SET_CHILD_SUBREAPER, 1);
-    txg_wait_prepare();
-    sigset_t blocked; /* let in by txg_wait only, as SIGCHLD is */
-    sigemptyset(&blocked);
-    sigaddset(&blocked, SIGTERM);
-    sigaddset(&blocked, SIGINT);
-    sigprocmask(SIG_BLOCK, &blocked, NULL);
-    signal(SIGTERM, on_end);
-    signal(SIGINT, on_end);
+    if (txg_service_begin(o, &folder, err) != 0)
+        return -1;
     l->door.key = l->key;
-    txg_door_say("listening on %s, tests run as uid %lld in %s", where, (long long)geteuid(),
-                 folder);
+    l->door.caller = o->hand_over ? TXG_SEAL_WORKER_CALLS : TXG_SEAL_CONTROLLER_CALLS;
+    if (o->hand_over)
+        txg_door_say("listening on %s", where);
+    else
+        txg_door_say("listening on %s, tests run as uid %lld in %s", where, (long long)geteuid(),
+                     folder);
     return 0;
 }
 
-static _Noreturn void become_link(struct listener *l, struct txg_guest *g)
+/* The far end of what `fd` will carry goes to who started us, with the peer's address in front. */
+static int hand_over(const struct listener *l, const struct txg_guest *g, int *fd)
+{
+    int pair[2];
+    char mark = 0, line[TXG_DOOR_WHO + 1], control[CMSG_SPACE(sizeof(int))] = {0};
+    struct iovec iov = {&mark, 1};
+    struct msghdr msg = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
+        return -1;
+    int n = snprintf(line, sizeof line, "%s\n", g->who);
+    struct cmsghdr *header = CMSG_FIRSTHDR(&msg);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(header), &pair[1], sizeof(int));
+    bool sent = write(pair[0], line, (size_t)n) == n &&
+                sendmsg(l->owner, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) == 1;
+    close(pair[1]);
+    if (!sent)
+        close(pair[0]);
+    *fd = pair[0];
+    return sent ? 0 : -1;
+}
+
+static _Noreturn void become_link(struct listener *l, struct txg_guest *g, int inner)
 {
     setsid(); /* Ctrl-C and a hang-up are for the listener, which tells us in its own way */
     close(l->fd);
@@ -172,6 +100,8 @@ static _Noreturn void become_link(struct listener *l, struct txg_guest *g)
     txg_door_clear(&l->door);
     txg_wipe(l->key, sizeof l->key);
     txg_tcp_tune(g->fd);
+    if (inner >= 0)
+        _exit(txg_relay_between(g->fd, &g->seal, inner, l->alive[0]));
     _exit(txg_relay_main(g->fd, &g->seal, l->alive[0]));
 }
 
@@ -179,11 +109,15 @@ static void enter(void *user, struct txg_guest *g)
 {
     struct listener *l = user;
     pid_t pid = -1;
+    int inner = -1;
     if (l->n == TXG_LISTEN_LINKS_MAX)
         txg_door_refused(&l->door, g->who, "it has the key, but there are 64 links already",
                          txg_now());
+    else if (l->owner >= 0 && hand_over(l, g, &inner) != 0)
+        txg_door_refused(&l->door, g->who, "it has the key, but txgate does not take it",
+                         txg_now());
     else if ((pid = fork()) == 0)
-        become_link(l, g);
+        become_link(l, g, inner);
     else if (pid < 0)
         txg_door_refused(&l->door, g->who, strerror(errno), txg_now());
     if (pid > 0) {
@@ -194,6 +128,8 @@ static void enter(void *user, struct txg_guest *g)
     }
     txg_seal_release(&g->seal);
     close(g->fd);
+    if (inner >= 0)
+        close(inner);
 }
 
 static void accept_all(struct listener *l, int64_t now)
@@ -234,8 +170,8 @@ static void reap(struct listener *l)
 
 static void serve(struct listener *l)
 {
-    struct pollfd fds[1 + TXG_DOOR_MAX];
-    while (!ended) {
+    struct pollfd fds[2 + TXG_DOOR_MAX];
+    while (!txg_service_ended()) {
         int64_t now = txg_now(), until = now + FOREVER;
         int64_t next = txg_door_expire(&l->door, now);
         bool open = now >= l->accept_after;
@@ -244,10 +180,13 @@ static void serve(struct listener *l)
         if (!open && l->accept_after < until)
             until = l->accept_after;
         fds[0] = (struct pollfd){.fd = open ? l->fd : -1, .events = POLLIN};
-        size_t n = txg_door_fill(&l->door, fds + 1);
-        txg_wait(fds, 1 + n, until);
+        fds[1] = (struct pollfd){.fd = l->owner, .events = POLLIN};
+        size_t n = txg_door_fill(&l->door, fds + 2);
+        txg_wait(fds, 2 + n, until);
         now = txg_now();
-        txg_door_read(&l->door, fds + 1, n, now, enter, l);
+        txg_door_read(&l->door, fds + 2, n, now, enter, l);
+        if (fds[1].revents)
+            return;
         if (fds[0].revents)
             accept_all(l, now);
         if (txg_wait_child_changed())
@@ -277,11 +216,11 @@ static void end(struct listener *l)
 
 int txg_listen_main(int argc, char **argv)
 {
-    struct options o = {0};
+    struct txg_service_options o = {0};
     struct txg_err err;
     struct listener *l = txg_xcalloc(1, sizeof *l);
     int status = 2;
-    if (parse_options(&o, argc, argv, &err) == 0) {
+    if (txg_service_parse(&o, argc, argv, &err) == 0) {
         status = start(l, &o, &err) == 0 ? 0 : 1;
         if (status == 0) {
             serve(l);

@@ -15,6 +15,7 @@
 #include "src/worker/agent.h"
 #include "src/worker/folder.h"
 #ifdef TXG_SOCKETS
+#include "src/worker/dial.h"
 #include "src/worker/listen.h"
 #endif
 #ifdef TXG_EXECNET
@@ -26,7 +27,7 @@ static void explain(FILE *out)
 {
     fputs("usage: txgate-worker [--token WORD [--remove]]\n", out);
 #ifdef TXG_SOCKETS
-    fputs(TXG_LISTEN_USAGE, out);
+    fputs(TXG_LISTEN_USAGE TXG_DIAL_USAGE, out);
 #endif
     fputs("\n"
           "Started by txgate on each host; speaks its protocol on standard input and output.\n"
@@ -34,7 +35,7 @@ static void explain(FILE *out)
           "    pytest --tx '3*popen//python=txgate-worker' --dist load tests/native\n",
           out);
 #ifdef TXG_SOCKETS
-    fputs(TXG_LISTEN_HELP, out);
+    fputs(TXG_LISTEN_HELP TXG_DIAL_HELP, out);
 #endif
 }
 
@@ -99,24 +100,25 @@ static int serve(int in, int out, const char *token, bool execnet)
     return txg_agent_main(in, out, token);
 }
 
-static bool is_listening(int argc, char **argv)
+static bool is_given(int argc, char **argv, const char *option)
 {
     for (int i = 1; i < argc; i++)
-        if (strcmp(argv[i], "--listen") == 0)
+        if (strcmp(argv[i], option) == 0)
             return true;
     return false;
 }
 
-static int listen_for_links(int argc, char **argv)
+static int serve_sockets(int argc, char **argv, bool listens)
 {
 #ifdef TXG_SOCKETS
     close_inherited();
-    return txg_listen_main(argc, argv);
+    return listens ? txg_listen_main(argc, argv) : txg_dial_main(argc, argv);
 #else
     (void)argc, (void)argv;
-    fputs("txgate-worker: --listen: this worker was built without libsodium (./configure "
-          "--enable-sockets)\n",
-          stderr);
+    fprintf(stderr,
+            "txgate-worker: %s: this worker was built without libsodium (./configure "
+            "--enable-sockets)\n",
+            listens ? "--listen" : "--connect");
     return 2;
 #endif
 }
@@ -161,8 +163,9 @@ int main(int argc, char **argv)
         explain(stdout);
         return 0;
     }
-    if (!execnet && is_listening(argc, argv))
-        return listen_for_links(argc, argv);
+    bool listens = is_given(argc, argv, "--listen");
+    if (!execnet && (listens || is_given(argc, argv, "--connect")))
+        return serve_sockets(argc, argv, listens);
     if (!execnet && (argc == 3 || remove) && strcmp(argv[1], "--token") == 0) {
         token = argv[2];
     } else if (!execnet && argc != 1) {

@@ -151,6 +151,21 @@ static _Noreturn void become_agent(struct relay *r, int fd)
     _exit(txg_agent_main(fd, fd, NULL));
 }
 
+int txg_relay_between(int fd, struct txg_seal *seal, int inner, int alive)
+{
+    struct relay r = {.net = fd, .agent = inner, .alive = alive, .seal = seal};
+    fcntl(inner, F_SETFL, fcntl(inner, F_GETFL) | O_NONBLOCK);
+    serve(&r);
+    close(inner);
+    txg_sweep_all(SWEEP_LIMIT, NULL);
+    /* Last: whoever waits for the end of the link may rely on nothing being left. */
+    txg_seal_release(seal);
+    close(fd);
+    txg_buf_release(&r.up);
+    txg_buf_release(&r.down);
+    return 0;
+}
+
 int txg_relay_main(int fd, struct txg_seal *seal, int alive)
 {
     struct relay r = {.net = fd, .alive = alive, .seal = seal};
@@ -170,14 +185,5 @@ int txg_relay_main(int fd, struct txg_seal *seal, int alive)
         perror("txgate-worker: fork");
         return 1;
     }
-    fcntl(r.agent, F_SETFL, fcntl(r.agent, F_GETFL) | O_NONBLOCK);
-    serve(&r);
-    close(r.agent);
-    txg_sweep_all(SWEEP_LIMIT, NULL);
-    /* Last: whoever waits for the end of the link may rely on nothing being left. */
-    txg_seal_release(seal);
-    close(fd);
-    txg_buf_release(&r.up);
-    txg_buf_release(&r.down);
-    return 0;
+    return txg_relay_between(fd, seal, r.agent, alive);
 }

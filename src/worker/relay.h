@@ -13,4 +13,7 @@
  * Returns the exit status. */
 int txg_relay_main(int fd, struct txg_seal *seal, int alive);
 
+/* The same with `inner` in the agent's place: the plain side is another program's. Takes it too. */
+int txg_relay_between(int fd, struct txg_seal *seal, int inner, int alive);
+
 #endif

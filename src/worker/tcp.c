@@ -63,7 +63,7 @@ int txg_tcp_parse(const char *text, struct sockaddr_storage *out, socklen_t *len
     return txg_err_set(err, TXG_E_USAGE, "%s: " FORM, text);
 }
 
-static void name(const struct sockaddr_storage *a, char where[TXG_TCP_WHERE])
+void txg_tcp_name(const struct sockaddr_storage *a, char where[TXG_TCP_WHERE])
 {
     char text[INET6_ADDRSTRLEN] = "?";
     const struct sockaddr_in *v4 = (const struct sockaddr_in *)a;
@@ -93,6 +93,18 @@ int txg_tcp_listen(const struct sockaddr_storage *address, socklen_t len, int ba
         close(fd);
         return -1;
     }
-    name(&bound, where);
+    txg_tcp_name(&bound, where);
     return fd;
+}
+
+int txg_tcp_connect(const struct sockaddr_storage *address, socklen_t len, struct txg_err *err)
+{
+    int fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return txg_err_sys(err, errno, "socket");
+    if (connect(fd, (const struct sockaddr *)address, len) == 0 || errno == EINPROGRESS)
+        return fd;
+    txg_err_sys(err, errno, "connect");
+    close(fd);
+    return -1;
 }

@@ -21,4 +21,11 @@ int txg_tcp_parse(const char *text, struct sockaddr_storage *out, socklen_t *len
 int txg_tcp_listen(const struct sockaddr_storage *address, socklen_t len, int backlog,
                    char where[TXG_TCP_WHERE], struct txg_err *err);
 
+/* As ADDRESS:PORT. */
+void txg_tcp_name(const struct sockaddr_storage *address, char where[TXG_TCP_WHERE]);
+
+/* A socket that is connecting, close-on-exec and non-blocking: SO_ERROR tells once it is writable.
+ */
+int txg_tcp_connect(const struct sockaddr_storage *address, socklen_t len, struct txg_err *err);
+
 #endif

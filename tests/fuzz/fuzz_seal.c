@@ -27,8 +27,8 @@ struct sides {
 static void open_sides(struct sides *s)
 {
     memset(s, 0, sizeof *s);
-    txg_seal_open(&s->near, TXG_NOISE_INITIATOR, key, ours, &s->up);
-    txg_seal_open(&s->far, TXG_NOISE_RESPONDER, key, theirs, &s->down);
+    txg_seal_open(&s->near, TXG_NOISE_INITIATOR, TXG_SEAL_CONTROLLER_CALLS, key, ours, &s->up);
+    txg_seal_open(&s->far, TXG_NOISE_RESPONDER, TXG_SEAL_CONTROLLER_CALLS, key, theirs, &s->down);
 }
 
 static void close_sides(struct sides *s)

@@ -61,7 +61,7 @@ static void open_seal(const char *key_file)
         fprintf(stderr, "sealed: %s\n", err.text);
         exit(1);
     }
-    txg_seal_open(&seal, TXG_NOISE_RESPONDER, key, ephemeral, NULL);
+    txg_seal_open(&seal, TXG_NOISE_RESPONDER, TXG_SEAL_CONTROLLER_CALLS, key, ephemeral, NULL);
 }
 
 /* False at the end of what is read. */

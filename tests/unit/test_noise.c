@@ -84,8 +84,8 @@ static void pair_open(struct pair *p, const unsigned char *key_b, unsigned char 
     memset(e[0], session, sizeof e[0]);
     memset(e[1], session + 1, sizeof e[1]);
     memset(p, 0, sizeof *p);
-    txg_seal_open(&p->a, TXG_NOISE_INITIATOR, key, e[0], &p->to_b);
-    txg_seal_open(&p->b, TXG_NOISE_RESPONDER, key_b, e[1], &p->to_a);
+    txg_seal_open(&p->a, TXG_NOISE_INITIATOR, TXG_SEAL_CONTROLLER_CALLS, key, e[0], &p->to_b);
+    txg_seal_open(&p->b, TXG_NOISE_RESPONDER, TXG_SEAL_CONTROLLER_CALLS, key_b, e[1], &p->to_a);
 }
 
 static void pair_release(struct pair *p)

@@ -247,7 +247,7 @@ static void echo_sealed(int fd)
     struct txg_buf plain = {0}, out = {0};
     bool more = txg_key_read(key_file, key, NULL) == 0 &&
                 txg_random(ephemeral, sizeof ephemeral, NULL) == 0;
-    txg_seal_open(&seal, TXG_NOISE_RESPONDER, key, ephemeral, NULL);
+    txg_seal_open(&seal, TXG_NOISE_RESPONDER, TXG_SEAL_CONTROLLER_CALLS, key, ephemeral, NULL);
     for (ssize_t n; more && (n = recv(fd, bytes, sizeof bytes, 0)) > 0;) {
         more = txg_seal_feed(&seal, bytes, (size_t)n, &plain, &out, NULL) == 0;
         if (txg_span_is(txg_span(txg_buf_data(&plain), txg_buf_len(&plain)), "end\n"))

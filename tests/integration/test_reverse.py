@@ -1,0 +1,278 @@
+"""Workers that connect to us: txgate-worker --connect and txgate run --listen, over real TCP."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+
+import processes
+from conftest import BUILDDIR
+from test_socket import WORKER, built_with_sockets, key, listen, listener  # noqa: F401
+
+pytestmark = pytest.mark.skipif(not built_with_sockets(), reason="built without libsodium")
+
+
+def free_port(family=socket.AF_INET, host="127.0.0.1"):
+    with socket.socket(family) as probe:
+        probe.bind((host, 0))
+        return probe.getsockname()[1]
+
+
+class Dialler:
+    """A txgate-worker --connect in a folder of its own."""
+
+    def __init__(self, folder, key, address, name, mark, *options):
+        folder.mkdir(exist_ok=True)
+        self.folder, self.log_path = folder, folder.parent / (folder.name + ".log")
+        env = dict(os.environ, **{processes.MARK: mark})
+        name = ["--name", name] if name else []
+        with open(self.log_path, "wb") as log:
+            self.child = subprocess.Popen(
+                [WORKER, "--connect", address, "--key-file", key, *name, *options],
+                cwd=folder, env=env, stderr=log, stdin=subprocess.DEVNULL)
+
+    def log(self):
+        return self.log_path.read_text(errors="replace")
+
+    def wait_for(self, pattern, seconds=10):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if re.search(pattern, self.log()):
+                return
+            time.sleep(0.02)
+        pytest.fail("the worker did not say %r:\n%s" % (pattern, self.log()[-4000:]))
+
+    def stop(self):
+        if self.child.poll() is None:
+            self.child.terminate()
+        return self.child.wait(20)
+
+
+@pytest.fixture
+def port():
+    return free_port()
+
+
+@pytest.fixture
+def dial(txgate, tmp_path, key, port):
+    made = []
+
+    def start(name=None, *options, key=key, address=None):
+        made.append(Dialler(tmp_path / ("far%d" % len(made)), key, address or "127.0.0.1:%d" % port,
+                            name, txgate.mark, *options))
+        return made[-1]
+    yield start
+    for one in made:
+        one.stop()
+
+
+@pytest.fixture
+def run(txgate, port, key):
+    return lambda *words, **kwargs: txgate.run("--listen", port, "--key-file", key, *words, **kwargs)
+
+
+@pytest.mark.parametrize("dist, failed", [("each", 9), ("load", 3)])
+def test_device_example(run, devices, dial, listener, server, client, dist, failed):
+    """One by SSH, one that listens, one that connects: each is told its own device."""
+    dial()
+    quick = "//env:EXAMPLE_SECONDS=0.1"
+    result = run("--tx", listener.spec() + quick, "--tx", server.spec + quick, "--tx", "reverse" + quick,
+                 "--dist", dist, "--tb=line", "-v", *devices, env=client.env)
+    assert result.code == 1 and "%d failed in" % failed in result.out, result
+    missed = re.findall(r"device 192\.168\.1\.(\d+): ", result.out)
+    assert len(missed) == failed and set(missed) == {"2", "3", "4"}, result
+    assert re.search(r"reverse\S*: files: [1-9]\d* bytes sent", result.out), result
+
+
+def test_beside_popen(run, dial, script):
+    dial("far")
+    script("tells", 'echo "<$PYTEST_XDIST_WORKER in $PWD>"; exit 1\n')
+    result = run("--expect", "1", "-n", "1", "--dist", "each", "tells")
+    assert result.code == 4, result  # -n replaces --tx, as ever
+    result = run("--expect", "1", "--tx", "popen", "--dist", "each", "tells")
+    assert result.code == 1 and "2 failed" in result.out and "/far0/" in result.out, result
+
+
+def test_they_are_known_by_their_names(run, dial, script, tmp_path):
+    """Whoever comes first: an id is for the worker of that name, the rest for any."""
+    (tmp_path / "txgate.yaml").write_text(
+        "gateways:\n"
+        "  - {tx: reverse, workerinput: {ipadr: any}}\n"
+        "  - {id: board-b, tx: reverse, labels: [imx6], workerinput: {ipadr: 10.0.0.2}}\n"
+        "  - {id: board-a, tx: reverse, workerinput: {ipadr: 10.0.0.1}}\n")
+    for name in "board-a", "other", "board-b":
+        dial(name).wait_for("trying again")
+    script("tells", 'echo "<$TXGATE_DEVICE $TXGATE_INPUT_IPADR $PWD>"; exit 1\n')
+    result = run("--dist", "each", "tells")
+    assert "3 failed" in result.out, result
+    for line in "board-a 10.0.0.1 %s/far0/", "board-b 10.0.0.2 %s/far2/", " any %s/far1/":
+        assert "<" + line % tmp_path in result.out, result.out
+    only = run("--tx", "@imx6", "tells")
+    assert "<board-b" in only.out and "1 failed" in only.out, only
+
+
+def test_one_worker_serves_run_after_run(run, dial, script):
+    script("passes", "true\n")
+    worker = dial()
+    for _ in range(3):
+        assert run("--expect", "1", "passes").code == 0
+    assert worker.log().count("linked with") == 3
+    assert worker.log().count("has ended") >= 2
+    assert worker.stop() == 0
+
+
+def test_ipv6(txgate, key, dial, script):
+    port = free_port(socket.AF_INET6, "::1")
+    dial(address="[::1]:%d" % port)
+    result = txgate.run("--listen", "[::1]:%d" % port, "--key-file", key, "--expect", "1",
+                        script("passes", "true\n"))
+    assert result.code == 0, result
+
+
+def test_too_few_come(run, dial, script, port):
+    dial("one")
+    result = run("--expect", "2", "--connect-timeout", "3", script("passes", "true\n"))
+    assert result.code == 6, result
+    assert "no worker has connected to 127.0.0.1:%d within 3 s" % port in result.out, result
+    named = run("--tx", "reverse//id=board-x", "--connect-timeout", "2", "passes")
+    assert "no worker called board-x has connected" in named.out, named
+    assert "--name board-x" in named.out, named
+
+
+def test_a_worker_that_dies_is_replaced_when_it_comes_again(run, dial, script, tmp_path):
+    """Its link is lost, its test too; the same worker connects again for the rest."""
+    dial("board")
+    for n in range(4):
+        script("t%d" % n, "exit 0\n")
+    script("t0", 'kill -9 $PPID\nsleep 5\n')
+    result = run("--expect", "1", "t0", "t1", "t2", "t3")
+    assert "3 passed" in result.out and "1 crashed" in result.out, result
+
+
+WORDS = [
+    (["--expect", "1"], "--tx 'reverse'", "needs --listen"),
+    (["--listen", "7777", "--expect", "1"], "--listen needs --key-file FILE", "txgate keygen"),
+    (["--listen", "7777", "--key-file", "lab.key"], "nobody is waited for", "--expect N"),
+    (["--key-file", "lab.key"], "--key-file belongs to --listen", ""),
+    (["--listen", "7777", "--expect", "0"], "--expect 0: expected a whole number from 1", ""),
+    (["--tx", "reverse=host:1"], "'reverse' takes no value", ""),
+    (["--tx", "reverse//via=a"], "via= doesn't go with reverse", ""),
+    (["--tx", "reverse//worker=a"], "worker= doesn't go with reverse", ""),
+]
+
+
+@pytest.mark.parametrize("words, said, remedy", WORDS)
+def test_words_that_are_wrong(txgate, key, words, said, remedy):
+    result = txgate.run(*words, "t")
+    assert result.code == 4 and said in result.err and remedy in result.err, result
+
+
+def test_what_can_not_listen(run, txgate, script, tmp_path, port):
+    script("passes", "true\n")
+    with socket.create_server(("127.0.0.1", port)):
+        result = run("--expect", "1", "passes")
+        assert result.code == 6 and "Address already in use" in result.out, result
+    result = txgate.run("--listen", port, "--key-file", "none.key", "--expect", "1", "passes")
+    assert result.code == 6 and "key file none.key: there is no such file" in result.out, result
+    result = txgate.run("--listen", "host:1", "--key-file", "lab.key", "--expect", "1", "passes")
+    assert result.code == 6 and "--listen: host:1: expected PORT" in result.out, result
+    hosts = txgate("hosts", "--tx", "reverse")
+    assert hosts.code == 6 and "`txgate run --listen` waits for it" in hosts.out, hosts
+
+
+def test_words_of_the_worker(dial, key, tmp_path, txgate):
+    def said(*words):
+        done = subprocess.run([WORKER, *map(str, words)], cwd=tmp_path, stdin=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE, universal_newlines=True, timeout=20)
+        assert done.returncode == 2, done
+        return done.stderr
+    assert "--connect needs --key-file" in said("--connect", "127.0.0.1:1")
+    assert "expected one of them" in said("--connect", "1", "--listen", "1", "--key-file", key)
+    assert "--connect: host:1: expected PORT" in said("--connect", "host:1", "--key-file", key)
+    assert "--name a b: expected letters" in said("--connect", "1", "--key-file", key, "--name", "a b")
+    assert "--name belongs to --connect" in said("--listen", "1", "--key-file", key, "--name", "a")
+    nobody = dial()
+    nobody.wait_for("Connection refused: no `txgate run --listen` there now; trying again")
+    time.sleep(1.5)
+    assert nobody.log().count("refused") == 1  # what does not change is said once
+    begun = time.monotonic()
+    assert nobody.stop() == 0 and time.monotonic() - begun < 2
+
+
+def test_strangers_are_refused_while_a_run_goes_on(txgate, run, dial, script, port):
+    """Another key, garbage, silence: said with the address, and nothing of it disturbs the run."""
+    script("slow", "sleep 3\n")
+    txgate("keygen", "other.key")
+    results = []
+    thread = threading.Thread(target=lambda: results.append(run("--expect", "1", "-v", "slow")))
+    dial("good")
+    thread.start()
+    bad = dial("bad", key="../other.key")
+    bad.wait_for("closed in the handshake: there is another key")
+    with socket.create_connection(("127.0.0.1", port), 10) as garbage:
+        garbage.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        garbage.settimeout(10)
+        try:
+            assert garbage.recv(100) == b""
+        except ConnectionResetError:
+            pass
+    idle = [socket.create_connection(("127.0.0.1", port), 10) for _ in range(200)]
+    thread.join(30)
+    result = results[0]
+    for one in idle:
+        one.close()
+    assert result.code == 0 and "1 passed" in result.out, result
+    assert re.search(r"127\.0\.0\.1:\d+ refused: ", result.out), result
+    assert "does not speak txgate's sealed protocol" in result.out, result
+    assert bad.log().count("linked") == 0
+
+
+def test_a_worker_and_a_worker_have_no_session(dial, listener, key):
+    """One key for both ways: who was led to another worker gets nowhere."""
+    lost = dial(address="127.0.0.1:%d" % listener.port)
+    lost.wait_for("closed in the handshake")
+    listener.wait_for("refused")
+
+
+def test_it_ends_with_all_it_started(run, dial, script, tmp_path):
+    """SIGTERM to the worker: its tests are killed, the run knows that it was lost."""
+    script("long", "sleep 60 & echo $! >%s/pid; wait\n" % tmp_path)
+    worker = dial("board")
+    results = []
+    thread = threading.Thread(target=lambda: results.append(
+        run("--expect", "1", "--max-worker-restart", "0", "long")))
+    thread.start()
+    end = time.monotonic() + 10
+    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    child = int((tmp_path / "pid").read_text())
+    assert worker.stop() == 0
+    thread.join(30)
+    assert not os.path.exists("/proc/%d" % child)
+    assert "1 lost" in results[0].out, results[0]
+
+
+def test_the_door_ends_with_a_killed_controller(txgate, dial, script, port, key):
+    script("long", "sleep 60\n")
+    worker = dial("board")
+    child = subprocess.Popen([BUILDDIR / "txgate", "run", "--listen", str(port), "--key-file", key,
+                              "--expect", "1", "long"], cwd=key.parent, stdout=subprocess.DEVNULL,
+                             env=dict(os.environ, **{processes.MARK: txgate.mark}))
+    worker.wait_for("linked with")
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    worker.wait_for("has ended")
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except ConnectionRefusedError:
+            return
+        time.sleep(0.1)
+    pytest.fail("somebody still listens")
