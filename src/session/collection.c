@@ -57,8 +57,8 @@ int txg_tests_append(struct txg_tests *t, const struct txg_msg_collection *msg, 
     if (msg->first != (int64_t)t->n)
         return txg_err_set(err, TXG_E_PROTO, "collection: record %lld came where %zu was expected",
                            (long long)msg->first, t->n);
-    if (t->n + msg->n_records > INT32_MAX)
-        return txg_err_set(err, TXG_E_LIMIT, "collection: more than %d tests", INT32_MAX);
+    if (t->n + msg->n_records > TXG_TESTS_MAX)
+        return txg_err_set(err, TXG_E_LIMIT, "collection: more than %u tests", TXG_TESTS_MAX);
     while (t->n + msg->n_records + 1 > t->cap) {
         t->cap = t->cap ? t->cap * 2 : 64;
         t->suites = txg_xrealloc_array(t->suites, t->cap, sizeof *t->suites);
@@ -69,6 +69,9 @@ int txg_tests_append(struct txg_tests *t, const struct txg_msg_collection *msg, 
         if ((uint64_t)record->suite >= n_suites)
             return txg_err_set(err, TXG_E_PROTO, "collection: there is no suite %lld",
                                (long long)record->suite);
+        if (record->nodeid.len > TXG_TESTS_TEXT_MAX - txg_buf_len(&t->text))
+            return txg_err_set(err, TXG_E_LIMIT, "collection: more than %u MiB of names",
+                               TXG_TESTS_TEXT_MAX >> 20);
         t->digest = txg_collection_digest(t->digest, record);
         t->suites[t->n] = (size_t)record->suite;
         t->starts[t->n++] = txg_buf_len(&t->text);

@@ -10,6 +10,9 @@
 
 #include "gateway/wire/message.h"
 
+#define TXG_TESTS_MAX      (16u << 20)  /* in one collection */
+#define TXG_TESTS_TEXT_MAX (512u << 20) /* bytes of their nodeids */
+
 struct txg_tests { /* one collection, in the order of its gateway's indices */
     size_t n, cap;
     uint64_t digest; /* over what is there so far */
@@ -29,7 +32,8 @@ struct txg_span txg_tests_nodeid(const struct txg_tests *t, size_t index);
 /* Where the test of that number stands. SIZE_MAX: nowhere. Only after txg_catalog_add. */
 size_t txg_tests_index(const struct txg_tests *t, size_t number);
 
-/* The next records, which must follow what is there. -1: they do not, or a suite is unknown. */
+/* The next records, which must follow what is there. -1: they do not, a suite is unknown, or there
+ * are too many. */
 int txg_tests_append(struct txg_tests *t, const struct txg_msg_collection *msg, size_t n_suites,
                      struct txg_err *err);
 

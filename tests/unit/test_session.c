@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "src/session/collection.h"
 #include "tests/lib/suite.h"
 #include "tests/unit/drive.h"
 
@@ -145,6 +146,21 @@ static void records_that_come_behind_an_offer(void)
     expect(&d,
            "warning gw0: gw0 has not started its next test within 30 s and is closed; close gw0");
     drive_release(&d);
+}
+
+static void a_collection_has_an_end(void)
+{
+    struct txg_tests *t = txg_tests_new();
+    struct txg_err err;
+    struct txg_msg_record record = {0, TXG_SPAN("abcdef")};
+    struct txg_msg_collection msg = {0, &record, 1};
+    txg_buf_reserve(&t->text, TXG_TESTS_TEXT_MAX); /* as if names had come */
+    txg_buf_commit(&t->text, TXG_TESTS_TEXT_MAX - 6);
+    CU_ASSERT_EQUAL(txg_tests_append(t, &msg, 1, &err), 0);
+    msg.first = 1;
+    CU_ASSERT_EQUAL(txg_tests_append(t, &msg, 1, &err), -1);
+    CU_ASSERT_STRING_EQUAL(err.text, "collection: more than 512 MiB of names");
+    txg_tests_free(t);
 }
 
 static void worksteal_deals_as_xdist(void)
@@ -1105,6 +1121,7 @@ int main(int argc, char **argv)
         {"load deals as xdist", load_deals_as_xdist},
         {"load feeds the fast", load_feeds_the_fast},
         {"records come once", records_come_once},
+        {"a collection has an end", a_collection_has_an_end},
         {"records that come behind an offer", records_that_come_behind_an_offer},
         {"worksteal deals as xdist", worksteal_deals_as_xdist},
         {"each sends everything to everyone", each_sends_everything_to_everyone},
