@@ -20,11 +20,13 @@
 #include "src/worker/sweep.h"
 #include "src/worker/wait.h"
 
-#define HASH_PIECE (1u << 20)       /* bytes hashed between two looks at the link */
-#define LAST_WORDS INT64_C(5000000) /* for sending `synced`, microseconds */
-#define SIGN_FIRST 10000 /* us between two signs of life, until a ping tells the heartbeat */
-#define LOCK_TRIES 200   /* for a keeper that tidies, 10 ms each */
-#define MODE_MAX   0777  /* no setuid, setgid, sticky */
+#define HASH_PIECE  (1u << 20)       /* bytes hashed between two looks at the link */
+#define LAST_WORDS  INT64_C(5000000) /* for sending `synced`, microseconds */
+#define SIGN_FIRST  10000  /* us between two signs of life, until a ping tells the heartbeat */
+#define LOCK_TRIES  200    /* for a keeper that tidies, 10 ms each */
+#define RANGES_MANY 20000u /* in `need` */
+#define RANGES_MAX  80000u /* a payload has 262,144 values, a range three */
+#define MODE_MAX    0777   /* no setuid, setgid, sticky */
 
 struct item {
     char *path, *content; /* owned */
@@ -229,28 +231,47 @@ static int open_root(struct keeper *k, const char *folder, struct txg_err *err)
     return k->root_path && k->root >= 0 ? 0 : txg_err_sys(err, errno, "the working directory");
 }
 
+/* Appends item `i`. Where there are very many ranges already, what is there between the last one
+ * and this comes once more. */
+static void put_needed(struct keeper *k, struct txg_msg_indices *need, size_t *cap, size_t i)
+{
+    struct txg_msg_range *last = need->n_ranges ? &need->ranges[need->n_ranges - 1] : NULL;
+    size_t end = last ? (size_t)(last->first + last->count) : i, at = end;
+    while (at < i && need->n_ranges >= RANGES_MANY && !k->in_place && !is_link(&k->items[at]))
+        at++;
+    if (last && at == i) {
+        for (; end < i; end++)
+            k->items[end].needed = true;
+        last->count = (int64_t)i + 1 - last->first;
+        return;
+    }
+    need->ranges = txg_grow(need->ranges, need->n_ranges, cap, sizeof *need->ranges);
+    need->ranges[need->n_ranges++] = (struct txg_msg_range){(int64_t)i, 1};
+}
+
 static void send_need(struct keeper *k)
 {
     struct txg_msg msg = {.type = TXG_MSG_NEED};
+    struct txg_err err;
     size_t cap = 0;
     for (size_t i = 0; i < k->n && !k->done; i++) {
         show_life(k);
         k->items[i].needed = !is_link(&k->items[i]) && !is_there(k, &k->items[i]);
-        if (!k->items[i].needed)
-            continue;
-        size_t n = msg.indices.n_ranges;
-        struct txg_msg_range *last = n ? &msg.indices.ranges[n - 1] : NULL;
-        if (last && last->first + last->count == (int64_t)i) {
-            last->count++;
-            continue;
-        }
-        msg.indices.ranges =
-            txg_grow(msg.indices.ranges, msg.indices.n_ranges, &cap, sizeof *msg.indices.ranges);
-        msg.indices.ranges[msg.indices.n_ranges++] = (struct txg_msg_range){(int64_t)i, 1};
+        if (k->items[i].needed)
+            put_needed(k, &msg.indices, &cap, i);
     }
-    send_message(k, &msg);
+    if (msg.indices.n_ranges > RANGES_MAX) {
+        txg_err_set(&err, TXG_E_LIMIT,
+                    "%zu files with links between them are missing, at most %u can be asked for: "
+                    "remove %s there, or send fewer",
+                    msg.indices.n_ranges, RANGES_MAX, k->root_path);
+        fail(k, &err);
+    } else {
+        send_message(k, &msg);
+    }
     free(msg.indices.ranges);
-    skip_to_needed(k);
+    if (!k->done)
+        skip_to_needed(k);
 }
 
 static int add_file(struct keeper *k, const struct txg_msg_file *file, struct txg_err *err)

@@ -8,6 +8,7 @@ import select
 import shutil
 import signal
 import stat
+import struct
 import subprocess
 import time
 
@@ -288,6 +289,45 @@ def test_hostile_lists(name, tmp_path):
     k.end()
     assert b"synced" in answer and b"text" in answer, answer
     assert tree(tmp_path) == []
+
+
+def say_all(k, entries):
+    for first in range(0, len(entries), 5000):
+        k.say(k.CHANNEL, "have", folder="f", files=entries[first:first + 5000],
+              last=first + 5000 >= len(entries))
+
+
+def test_every_second_of_very_many_is_missing(tmp_path):
+    """What is asked for fits into one message, though some is asked for that is there."""
+    program = tmp_path / "txgate-worker"
+    shutil.copy(str(BUILDDIR / "txgate-worker"), str(program))
+    (tmp_path / "files-f").mkdir(mode=0o700)
+    names = ["%06d" % n for n in range(44000)]
+    for name in names[1::2]:
+        (tmp_path / "files-f" / name).touch(0o644)
+    k = Keeper(tmp_path, program)
+    say_all(k, [entry(name.encode(), EMPTY) for name in names])
+    answer = k.hear(30)
+    head = answer.index(b"indices") + len(b"indices")
+    assert answer[head:head + 3] == b"\xdc" + struct.pack(">H", 20000), answer[:40]
+    asked = list(range(0, 39998, 2)) + list(range(39998, 43999))
+    for index in asked:
+        k.say(k.CHANNEL, "blob", index=index, data={"bin": ""})
+    answer = k.hear(30)
+    k.end()
+    assert b"synced" in answer and b"text" not in answer, answer
+    assert sorted(os.listdir(tmp_path / "files-f")) == names
+
+
+def test_more_gaps_than_a_message_has_room_for(tmp_path):
+    entries = []
+    for n in range(90000):
+        entries += [entry(b"%06da" % n, EMPTY), entry(b"%06db" % n, b"x", 0o120777)]
+    k = Keeper(tmp_path)
+    say_all(k, entries)
+    answer = k.hear(30)
+    k.end()
+    assert b"synced" in answer and b"90000 files with links between them are missing" in answer, answer[:200]
 
 
 def test_no_file_through_a_link(tmp_path):
