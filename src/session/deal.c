@@ -69,10 +69,12 @@ static int64_t index_for(const struct txg_deal *d, const struct txg_node *node, 
     return index == SIZE_MAX ? -1 : (int64_t)index;
 }
 
+/* From both ends: what only the last of two gateways holds stands behind all of the first one's. */
 bool txg_deal_has_work(const struct txg_deal *d, const struct txg_node *node)
 {
-    for (size_t i = d->pending.head; i < d->pending.tail; i++)
-        if (index_for(d, node, d->pending.items[i]) >= 0)
+    const size_t *items = d->pending.items;
+    for (size_t i = d->pending.head, end = d->pending.tail; i < end; i++)
+        if (index_for(d, node, items[i]) >= 0 || index_for(d, node, items[--end]) >= 0)
             return true;
     return false;
 }

@@ -15,7 +15,7 @@ for line in os.fdopen(down):
         worker = json.loads(fields[1])["workerid"]
         up.write("ready\t1\tahead\n")
     elif word == "list":
-        up.writelines("case\t%%s-%%d\n" %% (worker, i) for i in range(5000))
+        up.writelines("case\t%%s-%%d\n" %% (worker, i) for i in range(%d))
         up.write("listed\n")
     elif word == "run":
         up.write("result\t%%s\tpassed\t1\n" %% fields[0])
@@ -58,11 +58,11 @@ def test_a_group_stays_together(txgate, script, tmp_path, outcomes):
     assert len({fs[0].gateway for name, fs in found.items()}) == 3, found
 
 
-@pytest.mark.parametrize("mode", ["load", "worksteal", "duration"])
-def test_gateways_that_have_no_test_in_common(mode, txgate, sanitized, tmp_path):
-    (tmp_path / "others").write_text(OTHERS % sys.executable)
+@pytest.mark.parametrize("mode, count", [("load", 60000), ("worksteal", 5000), ("duration", 5000)])
+def test_gateways_that_have_no_test_in_common(mode, count, txgate, sanitized, tmp_path):
+    (tmp_path / "others").write_text(OTHERS % (sys.executable, count))
     (tmp_path / "others").chmod(0o755)
     (tmp_path / "txgate.yaml").write_text("suites: [{files: others, harness: txgate}]\n")
     done = txgate.run("-n", "2", "-q", "--dist", mode)
-    assert done.code == 0 and "10000 passed" in done.out, done
-    assert sanitized or done.seconds < 2.5, done
+    assert done.code == 0 and "%d passed" % (2 * count) in done.out, done.out[-1000:]
+    assert sanitized or done.seconds < 3, done.out[-1000:]
