@@ -140,7 +140,7 @@ static void hear(struct guest *g)
         struct txg_arrivals_waiter *w = waiter_for(g->set, arrival);
         if (w)
             hand(g, w);
-        else
+        else if (!g->set->config.on_unwanted(g->set->config.user, arrival->name))
             say(g->set, arrival, "connected, and no gateway waits for it");
     }
 }

@@ -33,6 +33,8 @@ struct txg_arrivals_config {
     void *user;
     /* What the door has to say: who came, who was refused and why. */
     void (*on_words)(void *user, const char *line);
+    /* Who is called so has come and nobody waits. True: somebody does now, or will at once. */
+    bool (*on_unwanted)(void *user, const char *name);
 };
 
 /* Starts to listen. Strings are borrowed. What fails is told to those who wait. */

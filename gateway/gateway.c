@@ -218,6 +218,13 @@ static void tell_sent(struct txg_gateways *set, const struct txg_host *h, const 
         set->config.on_log(set->config.user, txg_host_spec(h)->text, "info", text);
 }
 
+static void tell_leaving(struct txg_gateways *set, struct txg_host *h)
+{
+    for (size_t i = 0; i < set->n && set->config.on_leaving && !set->closing; i++)
+        if (set->items[i].host == h && set->items[i].state != DEAD)
+            set->config.on_leaving(set->config.user, (unsigned)i);
+}
+
 static void on_message(void *user, struct txg_host *h, uint32_t channel, const struct txg_msg *msg)
 {
     struct txg_gateways *set = user;
@@ -229,6 +236,10 @@ static void on_message(void *user, struct txg_host *h, uint32_t channel, const s
         TXG_AUTOFREE char *level = txg_xstrndup(msg->log.level.data, msg->log.level.len);
         TXG_AUTOFREE char *text = txg_xstrndup(msg->log.text.data, msg->log.text.len);
         set->config.on_log(set->config.user, txg_host_spec(h)->text, level, text);
+        return;
+    }
+    if (msg->type == TXG_MSG_LEAVING && channel == 0) {
+        tell_leaving(set, h);
         return;
     }
     struct txg_sync *s = txg_syncs_of_channel(&set->syncs, h, channel);

@@ -54,6 +54,8 @@ struct txg_gateways_config {
     void (*on_message)(void *user, unsigned number, const struct txg_msg *msg);
     /* Bytes of a gateway that was opened with argv. May be NULL where none is. */
     void (*on_bytes)(void *user, unsigned number, struct txg_span bytes);
+    /* Its host wants to be without it soon. NULL: not wanted. */
+    void (*on_leaving)(void *user, unsigned number);
     /* The last call for this number. */
     void (*on_down)(void *user, unsigned number, const struct txg_gateway_down *down);
     /* The files that gateway `number` and those that share its host and folder want there, or NULL:

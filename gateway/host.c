@@ -177,6 +177,7 @@ static void take_control(struct txg_host *h, const struct txg_msg *msg)
     case TXG_MSG_EXITED:
     case TXG_MSG_LOG:
     case TXG_MSG_PROBED:
+    case TXG_MSG_LEAVING:
         h->config.on_message(h->config.user, h, 0, msg);
         return;
     default:

@@ -13,6 +13,7 @@ struct txg_gateway_def {
     char *device;           /* the id that the user gave, in the fleet or as id=; or NULL */
     struct txg_strv labels; /* of the fleet entry and of label= */
     struct txg_value input; /* workerinput: fleet or device pool, then input:NAME over it */
+    bool late;              /* of reverse: it may join while the run lasts, or never come */
 };
 
 struct txg_gateway_list {

@@ -248,6 +248,7 @@ const struct txg_msg_shape txg_msg_shapes[TXG_MSG_TYPES] = {
     [TXG_MSG_LOG] = {"log", FIELDS(log_fields)},
     [TXG_MSG_PROBE] = {"probe", FIELDS(probe_fields)},
     [TXG_MSG_PROBED] = {"probed", FIELDS(probed_fields)},
+    [TXG_MSG_LEAVING] = {"leaving", NULL, 0},
     [TXG_MSG_PING] = {"ping", FIELDS(ping_fields)},
     [TXG_MSG_PONG] = {"pong", FIELDS(pong_fields)},
     [TXG_MSG_HAVE] = {"have", FIELDS(have_fields)},

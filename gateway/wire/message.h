@@ -19,7 +19,7 @@
 #include "src/base/str.h"
 #include "src/base/value.h"
 
-#define TXG_PROTOCOL   5
+#define TXG_PROTOCOL   6
 #define TXG_PASSED_MAX 2048 /* tests in one `passed` */
 
 enum txg_msg_type {
@@ -35,6 +35,7 @@ enum txg_msg_type {
     TXG_MSG_LOG,
     TXG_MSG_PROBE,
     TXG_MSG_PROBED,
+    TXG_MSG_LEAVING,
     /* channel 0 of the agent's own link to one of its workers */
     TXG_MSG_PING,
     TXG_MSG_PONG,

@@ -133,7 +133,9 @@ static const struct definition {
     {OPT_LISTEN, BOTH, 0, "listen", "[ADDR:]PORT",
      "wait there (127.0.0.1 without ADDR) for workers that connect to us:\n"
      "txgate-worker --connect ADDR:PORT --key-file FILE"},
-    {OPT_EXPECT, BOTH, 0, "expect", "N", "so many of them are gateways: stands for --tx N*reverse"},
+    {OPT_EXPECT, BOTH, 0, "expect", "N",
+     "begin when so many of them are there; gateways of reverse beyond these may join\n"
+     "later. Without any it stands for --tx N*reverse"},
     {OPT_KEY_FILE, BOTH, 0, "key-file", "FILE",
      "of --listen: who has not this key is refused (`txgate keygen`)"},
     {OPT_HEARTBEAT, ALL, 0, "heartbeat", "TIME",
@@ -197,19 +199,6 @@ static int take_number(const struct definition *d, const char *value, long min, 
     if (!txg_parse_int(value, min, 1000000000, &v))
         return bad_value(d, value, min ? "a whole number from 1" : "a whole number from 0", err);
     *out = (long)v;
-    return 0;
-}
-
-static int take_expected(const struct definition *d, const char *value, struct txg_options *o,
-                         struct txg_err *err)
-{
-    long n = 0;
-    if (take_number(d, value, 1, &n, err) != 0)
-        return -1;
-    if (n > TXG_GATEWAYS_MAX)
-        return bad_value(d, value, "a whole number from 1 to 4096", err);
-    TXG_AUTOFREE char *spec = txg_xasprintf("%ld*reverse", n);
-    txg_strv_push(&o->tx, spec);
     return 0;
 }
 
@@ -360,7 +349,7 @@ static int apply(const struct definition *d, const char *value, struct txg_optio
         o->key_file = value;
         return 0;
     case OPT_EXPECT:
-        return take_expected(d, value, o, err);
+        return take_number(d, value, 1, &o->expect, err);
     case OPT_ACCEPT_NEW_HOST_KEYS:
         o->accept_new_host_keys = true;
         return 0;

@@ -52,6 +52,7 @@ struct txg_options {
     bool accept_new_host_keys;
     bool no_cache;
     const char *listen, *key_file; /* for workers that connect to us, or NULL */
+    long expect;                   /* of them; 0: not given */
     struct txg_strv rsyncdirs;
     int verbosity;
     enum txg_tb tb;

@@ -121,31 +121,72 @@ static void choose_limits(const struct txg_options *o, struct txg_plan *p)
 }
 
 /* Who waits for workers says where, and has a key for them; who says where waits for some. */
-static int check_listen(const struct txg_options *o, const struct txg_plan *p, struct txg_err *err)
+static int check_listen(const struct txg_options *o, const struct txg_spec *reverse,
+                        struct txg_err *err)
 {
-    const struct txg_spec *reverse = NULL;
-    for (size_t i = 0; i < p->gateways.n && !reverse; i++)
-        if (p->gateways.items[i].spec->kind == TXG_SPEC_REVERSE)
-            reverse = p->gateways.items[i].spec;
-    if (reverse && !o->listen && (o->command & (TXG_FOR_RUN | TXG_FOR_LIST)))
+    bool runs = o->command & (TXG_FOR_RUN | TXG_FOR_LIST);
+    if (reverse && !o->listen && runs)
         return txg_err_set(err, TXG_E_USAGE,
                            "--tx '%s': a worker that connects to us needs --listen [ADDRESS:]PORT "
                            "to connect to",
                            reverse->text);
     if (!o->listen && o->key_file)
         return txg_err_set(err, TXG_E_USAGE, "--key-file belongs to --listen");
-    if (!o->listen)
-        return 0;
-    if (!o->key_file)
+    if (o->listen && !o->key_file)
         return txg_err_set(err, TXG_E_USAGE,
                            "--listen needs --key-file FILE: without a key anybody could take part "
                            "(make one with `txgate keygen FILE`)");
-    if (!reverse)
+    if (o->listen && !reverse)
         return txg_err_set(err, TXG_E_USAGE,
                            "--listen %s: nobody is waited for: expected --expect N, or gateways of "
                            "the fleet with `tx: reverse`",
                            o->listen);
     return 0;
+}
+
+/* The first gateway of reverse, or NULL. Those beyond --expect may join later. */
+static const struct txg_spec *find_reverse(const struct txg_options *o, struct txg_plan *p,
+                                           size_t *n)
+{
+    const struct txg_spec *first = NULL;
+    *n = 0;
+    for (size_t i = 0; i < p->gateways.n; i++) {
+        struct txg_gateway_def *def = &p->gateways.items[i];
+        if (def->spec->kind != TXG_SPEC_REVERSE)
+            continue;
+        first = first ? first : def->spec;
+        def->late = o->expect && *n >= (size_t)o->expect;
+        ++*n;
+    }
+    return first;
+}
+
+static int expand(const struct txg_options *o, int n, struct txg_plan *p, struct txg_err *err)
+{
+    size_t expected;
+    if (txg_expand(&o->tx, n, &p->config, &p->gateways, err) != 0)
+        return -1;
+    if (!o->expect || n || find_reverse(o, p, &expected))
+        return 0;
+    struct txg_strv tx = {0};
+    TXG_AUTOFREE char *spec = txg_xasprintf("%ld*reverse", o->expect);
+    txg_strv_copy(&tx, &o->tx);
+    txg_strv_push(&tx, spec);
+    txg_gateway_list_release(&p->gateways);
+    int rc = txg_expand(&tx, 0, &p->config, &p->gateways, err);
+    txg_strv_release(&tx);
+    return rc == 0 ? 0 : txg_err_wrap(err, "--expect");
+}
+
+static int choose_reverse(const struct txg_options *o, struct txg_plan *p, struct txg_err *err)
+{
+    size_t n;
+    const struct txg_spec *reverse = find_reverse(o, p, &n);
+    if (o->expect > 0 && (size_t)o->expect > n)
+        return txg_err_set(err, TXG_E_USAGE,
+                           "--expect %ld: only %zu gateway%s of reverse can be waited for",
+                           o->expect, n, n == 1 ? "" : "s");
+    return check_listen(o, reverse, err);
 }
 
 static int choose_gateways(const struct txg_options *o, struct txg_plan *p, struct txg_err *err)
@@ -157,12 +198,12 @@ static int choose_gateways(const struct txg_options *o, struct txg_plan *p, stru
         return txg_err_set(err, TXG_E_USAGE,
                            "-n 0: expected a number from 1 or auto: tests run on gateways, one at "
                            "a time with -n 1");
-    if (txg_expand(&o->tx, n, &p->config, &p->gateways, err) != 0)
+    if (expand(o, n, p, err) != 0)
         return -1;
     for (size_t i = 0; i < p->gateways.n; i++)
         if (txg_spec_check_supported(p->gateways.items[i].spec, err) != 0)
             return -1;
-    return check_listen(o, p, err);
+    return choose_reverse(o, p, err);
 }
 
 /* What is to be taken to hosts must be there, and below the folder that stands for theirs. */
@@ -199,6 +240,17 @@ static int fill_gateways(const struct txg_options *o, struct txg_plan *p, struct
     if (make_testrunuid(o->testrunuid, &p->testrunuid, err) != 0)
         return -1;
     return find_worker(&p->worker, err);
+}
+
+/* Who came later could not run what the others have run. */
+static int check_late(const struct txg_plan *p, struct txg_err *err)
+{
+    for (size_t i = 0; i < p->gateways.n && p->dist == TXG_DIST_EACH; i++)
+        if (p->gateways.items[i].late)
+            return txg_err_set(err, TXG_E_USAGE,
+                               "--expect: with --dist each nobody can join later: expected as many "
+                               "as there are gateways of reverse");
+    return 0;
 }
 
 static int check_retries(const struct txg_plan *p, struct txg_err *err)
@@ -265,7 +317,7 @@ static int fill(const struct txg_options *o, struct txg_plan *p, struct txg_err 
         return -1;
     p->told = txg_state_new(p->config.root);
     choose_dist(o, p);
-    if (check_retries(p, err) != 0)
+    if (check_retries(p, err) != 0 || check_late(p, err) != 0)
         return -1;
     if (txg_suites_select(o, &p->config, p->start, &p->suites, err) != 0)
         return -1;

@@ -29,9 +29,7 @@ static void take_arch(struct record *r, const struct txg_event *e)
 static const struct txg_gateway_def *def_of(const struct record *r,
                                             const struct txg_gateway_info *gateway)
 {
-    while (gateway->replaces)
-        gateway = gateway->replaces;
-    return &r->plan->gateways.items[gateway->number];
+    return &r->plan->gateways.items[gateway->origin];
 }
 
 /* What was cut short says nothing of how long it takes. */

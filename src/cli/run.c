@@ -34,6 +34,7 @@ struct run {
     struct txg_session_time *times; /* borrowed by the session */
     size_t *origins;                /* number -> place in the plan's list of gateways */
     size_t n_origins, cap_origins;
+    bool *joined;  /* by place in that list: it was late, and has come */
     int64_t began; /* microseconds, monotonic */
     int64_t tick;  /* microseconds since then */
     int exit_code;
@@ -110,6 +111,9 @@ static void carry_out(struct run *r)
             break;
         case TXG_COMMAND_REPLACE:
             open_gateway(r, c->gateway, r->origins[c->replaces]);
+            break;
+        case TXG_COMMAND_OPEN:
+            open_gateway(r, c->gateway, c->origin);
             break;
         case TXG_COMMAND_FINISH:
             close_all(r, c->exit_code);
@@ -207,10 +211,44 @@ static void on_log(void *user, const char *host, const char *level, const char *
                                   .message.text = txg_span_cstr(line)});
 }
 
+static void on_leaving(void *user, unsigned number)
+{
+    feed(user, &(struct txg_node_event){.type = TXG_NODE_LEAVING, .gateway = number});
+}
+
 #ifdef TXG_SOCKETS
+/* The place that waits for who is called so, else one for anybody. */
+static bool find_late(const struct run *r, const char *name, size_t *origin)
+{
+    for (int named = 1; named >= 0; named--) {
+        for (size_t i = 0; i < r->plan->gateways.n; i++) {
+            const struct txg_gateway_def *def = &r->plan->gateways.items[i];
+            const char *id = def->spec->id;
+            if (!def->late || r->joined[i] || (named ? !id || strcmp(id, name) != 0 : !!id))
+                continue;
+            *origin = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool on_unwanted(void *user, const char *name)
+{
+    struct run *r = user;
+    size_t origin;
+    if (r->closing || !find_late(r, name, &origin))
+        return false;
+    r->joined[origin] = true;
+    feed(r, &(struct txg_node_event){.type = TXG_NODE_JOIN, .origin = origin});
+    return true;
+}
+
 static void on_door_words(void *user, const char *text)
 {
-    on_log(user, "--listen", strstr(text, " refused: ") ? "warning" : "info", text);
+    struct run *r = user;
+    if (!r->closing)
+        on_log(r, "--listen", strstr(text, " refused: ") ? "warning" : "info", text);
 }
 
 static void open_door(struct run *r)
@@ -221,6 +259,7 @@ static void open_door(struct run *r)
                                                                      .listen = r->plan->listen,
                                                                      .key_file = r->plan->key_file,
                                                                      .user = r,
+                                                                     .on_unwanted = on_unwanted,
                                                                      .on_words = on_door_words});
 }
 
@@ -281,8 +320,9 @@ static struct txg_session *new_session(struct run *r, int64_t now)
     struct txg_session_gateway *gateways = txg_xcalloc(plan->gateways.n, sizeof *gateways);
     for (size_t i = 0; i < plan->gateways.n; i++) {
         const struct txg_gateway_def *def = &plan->gateways.items[i];
-        gateways[i] = (struct txg_session_gateway){
-            def->device, def->spec->text, (const char *const *)def->labels.items, host_of(plan, i)};
+        gateways[i] = (struct txg_session_gateway){def->device, def->spec->text,
+                                                   (const char *const *)def->labels.items,
+                                                   host_of(plan, i), def->late};
     }
     struct txg_session_suite *suites = txg_xcalloc(plan->suites.n, sizeof *suites);
     for (size_t i = 0; i < plan->suites.n; i++) {
@@ -364,6 +404,7 @@ static void start(struct run *r)
         txg_files_read_ahead(r->files);
     }
     struct txg_gateways_config config = txg_setup_gateways(r->plan);
+    r->joined = txg_xcalloc(r->plan->gateways.n, sizeof *r->joined);
     open_door(r);
     config.arrivals = r->arrivals;
     config.loop = &r->loop;
@@ -371,12 +412,15 @@ static void start(struct run *r)
     config.on_message = on_message;
     config.files_for = files_for;
     config.on_down = on_down;
+    config.on_leaving = on_leaving;
     config.on_log = on_log;
     config.on_closed = on_closed;
     r->gateways = txg_gateways_new(&config);
     carry_out(r);
+    unsigned number = 0;
     for (size_t i = 0; i < r->plan->gateways.n; i++)
-        open_gateway(r, (unsigned)i, i);
+        if (!r->plan->gateways.items[i].late)
+            open_gateway(r, number++, i);
     set_deadline(r);
 }
 
@@ -397,6 +441,7 @@ int txg_run(const struct txg_run_config *config)
     txg_arrivals_free(r.arrivals);
 #endif
     free(r.origins);
+    free(r.joined);
     free(r.times);
     uv_loop_close(&r.loop);
     return r.exit_code;

@@ -1,8 +1,8 @@
 /*
  * What the files of the session share: session.c is its life, messages.c what workers say, down.c
- * what follows when one dies, quarantine.c who is given up, outcome.c what became of each test,
- * retry.c whether it is tried again, deal.c what schedulers may do, end.c deadlines and the end.
- * Nobody else includes this.
+ * what follows when one dies, members.c who comes and goes, quarantine.c who is given up, outcome.c
+ * what became of each test, retry.c whether it is tried again, deal.c what schedulers may do, end.c
+ * deadlines and the end. Nobody else includes this.
  */
 #ifndef TXG_SESSION_CORE_H
 #define TXG_SESSION_CORE_H
@@ -79,6 +79,11 @@ void txg_session_collected(struct txg_session *s, struct txg_node *node,
 
 /* The barrier: dealing begins when every gateway that was started has spoken. */
 void txg_session_maybe_begin(struct txg_session *s);
+
+/* members.c: gateways that come and go while the run lasts. */
+void txg_session_leave(struct txg_session *s, struct txg_node *node);
+void txg_session_join(struct txg_session *s, size_t origin);
+void txg_session_let_go(struct txg_session *s); /* those who asked and had to stay until now */
 
 /* down.c */
 void txg_session_down(struct txg_session *s, struct txg_node *node,

@@ -147,11 +147,20 @@ static void try_again(struct txg_session *s)
     }
 }
 
+/* The last one has left, and there is work. */
+static bool is_missed(const struct txg_session *s, const struct txg_node *node)
+{
+    bool others = false;
+    for (size_t i = 0; i < s->n_nodes; i++)
+        others = others || (s->nodes[i] != node && s->nodes[i]->state != TXG_NODE_DEAD);
+    return node->leaving && !others && s->progress == TXG_DEALING && has_work_left(s, node, false);
+}
+
 void txg_session_down(struct txg_session *s, struct txg_node *node,
                       const struct txg_node_event *event)
 {
     bool held = txg_held_count(&node->held) > 0;
-    bool expected = node->finished && node->shutting && !held;
+    bool expected = node->finished && node->shutting && !held && !is_missed(s, node);
     bool before_collection = node->state != TXG_NODE_COLLECTED;
     bool before_ready = node->state == TXG_NODE_STARTING;
     bool asked_for = node->closing && (s->interrupts > 0 || s->progress == TXG_STOPPING);

@@ -17,6 +17,7 @@
  * it. A replacement is a gateway of its own that `replaces` another. */
 struct txg_gateway_info {
     unsigned number;                         /* 0 for gw0 */
+    size_t origin;                           /* place in the configuration's gateways */
     const char *id;                          /* "gw0" */
     const char *device;                      /* fleet id, or NULL */
     const char *spec;                        /* the text of the spec */

@@ -263,7 +263,9 @@ static void take_unscheduled(struct txg_session *s, struct txg_node *node,
                 txg_pending_push(&s->deal.pending, txg_session_number(s, node, index));
         }
     }
-    if (s->progress == TXG_DEALING && s->scheduler->given_back)
+    if (s->progress == TXG_DEALING && node->leaving && s->config.dist != TXG_DIST_EACH)
+        s->scheduler->node_gone(&s->deal, node);
+    else if (s->progress == TXG_DEALING && s->scheduler->given_back)
         s->scheduler->given_back(&s->deal, node);
     txg_locks_pass_on(s, node);
 }

@@ -46,7 +46,8 @@ struct txg_ahead {
 struct txg_node {
     struct txg_gateway_info info;
     char *id;      /* owned; info.id */
-    size_t origin; /* the initial gateway it is, or replaces: its spec, labels, lane */
+    size_t origin; /* the gateway of the configuration that it is, or replaces: its spec, labels,
+                      lane */
     enum txg_node_state state;
     struct txg_tests *incoming;    /* owned until complete */
     const struct txg_tests *tests; /* its collection, once complete */
@@ -68,6 +69,7 @@ struct txg_node {
     int64_t seq;     /* of its last message that carried one */
     bool worked;     /* it has started a test */
     bool retired;    /* nothing is left for it, unless another dies */
+    bool leaving;    /* it has asked to go */
     bool shutting;   /* shutdown was sent */
     bool finished;   /* workerfinished came */
     bool closing;    /* CLOSE was asked for */

@@ -105,6 +105,7 @@ struct txg_node *txg_session_add_node(struct txg_session *s, size_t origin,
     node->silent_at = INT64_MAX;
     node->info = (struct txg_gateway_info){.number = (unsigned)s->n_nodes,
                                            .id = node->id,
+                                           .origin = origin,
                                            .device = s->gateways[origin].device,
                                            .spec = s->gateways[origin].spec,
                                            .replaces = replaces};
@@ -143,10 +144,12 @@ struct txg_session *txg_session_new(const struct txg_session_config *config, int
     struct txg_event *e = txg_session_report(s, TXG_EVENT_RUN_START, NULL);
     e->run.testrunuid = config->testrunuid;
     e->run.dist = txg_dist_name(config->dist);
-    e->run.gateways = config->n_gateways;
+    for (size_t i = 0; i < config->n_gateways; i++)
+        e->run.gateways += !config->gateways[i].late;
     e->run.wall = config->wall;
     for (size_t i = 0; i < config->n_gateways; i++)
-        txg_session_report(s, TXG_EVENT_GATEWAY_START, txg_session_add_node(s, i, NULL));
+        if (!config->gateways[i].late)
+            txg_session_report(s, TXG_EVENT_GATEWAY_START, txg_session_add_node(s, i, NULL));
     return s;
 }
 
@@ -293,6 +296,7 @@ void txg_session_maybe_begin(struct txg_session *s)
         e->scheduling.note = s->failed_note;
     }
     s->scheduler->begin(&s->deal);
+    txg_session_let_go(s);
 }
 
 void txg_session_collected(struct txg_session *s, struct txg_node *node,
@@ -320,7 +324,10 @@ void txg_session_collected(struct txg_session *s, struct txg_node *node,
         txg_deal_shutdown(&s->deal, node);
         return;
     }
-    s->scheduler->node_ready(&s->deal, node);
+    if (node->leaving)
+        txg_deal_shutdown(&s->deal, node);
+    else
+        s->scheduler->node_ready(&s->deal, node);
 }
 
 static void interrupt(struct txg_session *s)
@@ -341,7 +348,8 @@ void txg_session_event(struct txg_session *s, int64_t now, const struct txg_node
     if (s->next_command == s->n_commands)
         clear_commands(s);
     s->now = now;
-    bool of_node = event->type == TXG_NODE_MESSAGE || event->type == TXG_NODE_DOWN;
+    bool of_node = event->type == TXG_NODE_MESSAGE || event->type == TXG_NODE_DOWN ||
+                   event->type == TXG_NODE_LEAVING;
     if (of_node &&
         (event->gateway >= s->n_nodes || s->nodes[event->gateway]->state == TXG_NODE_DEAD))
         return;
@@ -352,6 +360,10 @@ void txg_session_event(struct txg_session *s, int64_t now, const struct txg_node
         txg_session_take_message(s, node, event->msg);
     else if (event->type == TXG_NODE_DOWN)
         txg_session_down(s, node, event);
+    else if (event->type == TXG_NODE_LEAVING)
+        txg_session_leave(s, node);
+    else if (event->type == TXG_NODE_JOIN)
+        txg_session_join(s, event->origin);
     else if (event->type == TXG_NODE_INTERRUPT)
         interrupt(s);
     if (s->offers)

@@ -44,6 +44,7 @@ struct txg_session_gateway {
     const char *spec;
     const char *const *labels; /* NULL-terminated, or NULL */
     size_t host;               /* below n_gateways, the same for those that share a host */
+    bool late;                 /* it joins when it comes (TXG_NODE_JOIN), or never; not `each` */
 };
 
 struct txg_session_suite {
@@ -101,6 +102,8 @@ void txg_session_free(struct txg_session *s);
 enum txg_node_event_type {
     TXG_NODE_MESSAGE,   /* a worker message: workerready ... workerfinished */
     TXG_NODE_DOWN,      /* the last event of a gateway */
+    TXG_NODE_LEAVING,   /* it asks to go: what it has not started is for others */
+    TXG_NODE_JOIN,      /* one that is late has come: OPEN follows, unless the run is at its end */
     TXG_NODE_INTERRUPT, /* Ctrl-C: the first time running tests finish, the second time KILL */
     TXG_NODE_TICK       /* a deadline of txg_session_deadline passed */
 };
@@ -115,7 +118,8 @@ enum txg_node_down {
 
 struct txg_node_event {
     enum txg_node_event_type type;
-    unsigned gateway; /* number; MESSAGE and DOWN */
+    unsigned gateway; /* number; MESSAGE, DOWN and LEAVING */
+    size_t origin;    /* JOIN: place in the configuration's gateways */
     const struct txg_msg *msg;
     enum txg_node_down down;
     bool host;              /* DOWN: its host has ended, and all gateways there with it */
@@ -134,6 +138,7 @@ enum txg_command_type {
     TXG_COMMAND_SEND,    /* send `msg` to `gateway` */
     TXG_COMMAND_CLOSE,   /* kill `gateway`; a DOWN event follows as for any other end */
     TXG_COMMAND_REPLACE, /* start gateway number `gateway` on the spec of `replaces` */
+    TXG_COMMAND_OPEN,    /* start gateway number `gateway` on the spec of the place `origin` */
     TXG_COMMAND_FINISH   /* the run is over: close what is left, exit with `exit_code` */
 };
 
@@ -141,6 +146,7 @@ struct txg_command {
     enum txg_command_type type;
     unsigned gateway;
     unsigned replaces;
+    size_t origin;
     struct txg_event event;
     struct txg_msg msg;
     int exit_code;

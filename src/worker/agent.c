@@ -453,10 +453,30 @@ static void read_workers(struct agent *a, size_t n, int64_t now)
         a->quiet_until = now + QUIET;
 }
 
+static volatile sig_atomic_t asked_to_leave;
+
+static void on_leave(int signum)
+{
+    (void)signum;
+    asked_to_leave = 1;
+}
+
+/* The controller takes back what has not started, and closes when the rest is done. False: nothing
+ * is served that would have to end first. */
+static bool take_leave(struct agent *a)
+{
+    struct txg_msg msg = {.type = TXG_MSG_LEAVING};
+    asked_to_leave = 0;
+    send_control(a, &msg);
+    return a->n > 0;
+}
+
 static int serve(struct agent *a)
 {
     for (;;) {
         int64_t now = txg_now();
+        if (asked_to_leave && !take_leave(a))
+            return 0;
         forgive_silence(a, now, txg_mux_unsent(&a->link.mux) > UNSENT_MAX);
         if (keep_alive(a, now) != 0)
             return EXIT_LINK;
@@ -506,6 +526,8 @@ int txg_agent_main(int in, int out, const char *token)
     txg_wait_prepare();
     txg_known_share();
     txg_link_init(&a.link, in, out);
+    if (!token) /* who started it with a service can ask it to leave */
+        signal(SIGTERM, on_leave);
     greet(&a, token);
     int status = serve(&a);
     txg_sweep_all(SWEEP_LIMIT, NULL);

@@ -174,6 +174,16 @@ static void rest(int64_t until)
         wait_for(NULL, until);
 }
 
+/* The running test finishes, the controller gives the rest to others and closes the link. */
+static void leave(pid_t pid)
+{
+    int64_t until = txg_now() + TXG_DIAL_LEAVE;
+    txg_door_say("leaving: what runs may finish; once more ends it now");
+    kill(pid, SIGTERM);
+    while (!txg_service_hurried() && txg_now() < until && !has_ended(pid))
+        wait_for(NULL, until);
+}
+
 static void complain(struct dialler *d, const struct txg_err *err)
 {
     if (strcmp(err->text, d->said.text) == 0)
@@ -196,6 +206,8 @@ static void serve(struct dialler *d)
             txg_door_say("linked with %s as %s, pid %ld", d->where, d->name, (long)pid);
             while (!txg_service_ended() && !has_ended(pid))
                 wait_for(NULL, txg_now() + TXG_DIAL_REST_MAX);
+            if (txg_service_ended())
+                leave(pid);
             txg_door_say("the link with %s has ended", d->where);
         }
         rest(txg_now() + pause);

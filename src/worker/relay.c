@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -13,6 +14,7 @@
 
 #include "src/worker/agent.h"
 #include "src/worker/door.h"
+#include "src/worker/service.h"
 #include "src/worker/sweep.h"
 #include "src/worker/wait.h"
 
@@ -24,11 +26,12 @@
 
 struct relay {
     int net, agent, alive;
+    pid_t pid; /* of the agent; 0: another program is in its place */
     struct txg_seal *seal;
     struct txg_buf up, down; /* sealed, for the network; plain, for the agent */
     bool net_ended;          /* nothing more comes from there */
     bool net_lost;           /* and nothing goes there */
-    bool agent_told, agent_ended;
+    bool agent_told, agent_ended, asked;
     int64_t until;
 };
 
@@ -117,6 +120,10 @@ static void serve(struct relay *r)
     r->until = txg_now() + FOREVER;
     while (!r->agent_ended || (txg_buf_len(&r->up) && !r->net_lost)) {
         flush_both(r);
+        if (txg_service_ended() && r->pid && !r->asked) {
+            kill(r->pid, SIGTERM); /* whom it asks to leave */
+            r->asked = true;
+        }
         bool lasting = !r->agent_ended && !r->net_ended;
         if (lasting)
             r->until = txg_now() + FOREVER;
@@ -151,19 +158,23 @@ static _Noreturn void become_agent(struct relay *r, int fd)
     _exit(txg_agent_main(fd, fd, NULL));
 }
 
-int txg_relay_between(int fd, struct txg_seal *seal, int inner, int alive)
+static int carry(struct relay *r)
 {
-    struct relay r = {.net = fd, .agent = inner, .alive = alive, .seal = seal};
-    fcntl(inner, F_SETFL, fcntl(inner, F_GETFL) | O_NONBLOCK);
-    serve(&r);
-    close(inner);
+    fcntl(r->agent, F_SETFL, fcntl(r->agent, F_GETFL) | O_NONBLOCK);
+    serve(r);
+    close(r->agent);
     txg_sweep_all(SWEEP_LIMIT, NULL);
     /* Last: whoever waits for the end of the link may rely on nothing being left. */
-    txg_seal_release(seal);
-    close(fd);
-    txg_buf_release(&r.up);
-    txg_buf_release(&r.down);
+    txg_seal_release(r->seal);
+    close(r->net);
+    txg_buf_release(&r->up);
+    txg_buf_release(&r->down);
     return 0;
+}
+
+int txg_relay_between(int fd, struct txg_seal *seal, int inner, int alive)
+{
+    return carry(&(struct relay){.net = fd, .agent = inner, .alive = alive, .seal = seal});
 }
 
 int txg_relay_main(int fd, struct txg_seal *seal, int alive)
@@ -185,5 +196,7 @@ int txg_relay_main(int fd, struct txg_seal *seal, int alive)
         perror("txgate-worker: fork");
         return 1;
     }
-    return txg_relay_between(fd, seal, r.agent, alive);
+    r.pid = pid;
+    txg_service_watch(); /* the agent has been forked: it has its own way */
+    return carry(&r);
 }

@@ -23,7 +23,7 @@ static volatile sig_atomic_t ended;
 static void on_end(int signum)
 {
     (void)signum;
-    ended = 1;
+    ended = ended > 0 ? 2 : 1;
 }
 
 static int parse_id(const char *text, uint32_t *out)
@@ -137,6 +137,12 @@ int txg_service_begin(const struct txg_service_options *o, char **folder, struct
     prctl(PR_SET_DUMPABLE, 0);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     txg_wait_prepare();
+    txg_service_watch();
+    return 0;
+}
+
+void txg_service_watch(void)
+{
     sigset_t blocked; /* let in by txg_wait only, as SIGCHLD is */
     sigemptyset(&blocked);
     sigaddset(&blocked, SIGTERM);
@@ -144,10 +150,14 @@ int txg_service_begin(const struct txg_service_options *o, char **folder, struct
     sigprocmask(SIG_BLOCK, &blocked, NULL);
     signal(SIGTERM, on_end);
     signal(SIGINT, on_end);
-    return 0;
 }
 
 bool txg_service_ended(void)
 {
     return ended;
+}
+
+bool txg_service_hurried(void)
+{
+    return ended > 1;
 }

@@ -30,7 +30,11 @@ int txg_service_parse(struct txg_service_options *o, int argc, char **argv, stru
  * txg_wait only. `*folder` is the working directory, owned by the caller; files are kept there. */
 int txg_service_begin(const struct txg_service_options *o, char **folder, struct txg_err *err);
 
-/* SIGTERM or SIGINT has come. */
+/* Looks out for the two signals, in a process that was made ready for a link too. */
+void txg_service_watch(void);
+
+/* SIGTERM or SIGINT has come; and once more: who asks does not wait any longer. */
 bool txg_service_ended(void);
+bool txg_service_hurried(void);
 
 #endif

@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+import events
 import processes
 from conftest import BUILDDIR
 from test_socket import WORKER, built_with_sockets, key, listen, listener  # noqa: F401
@@ -240,7 +241,7 @@ def test_a_worker_and_a_worker_have_no_session(dial, listener, key):
 
 
 def test_it_ends_with_all_it_started(run, dial, script, tmp_path):
-    """SIGTERM to the worker: its tests are killed, the run knows that it was lost."""
+    """SIGTERM twice: its tests are killed at once, the run knows that it was lost."""
     script("long", "sleep 60 & echo $! >%s/pid; wait\n" % tmp_path)
     worker = dial("board")
     results = []
@@ -252,6 +253,9 @@ def test_it_ends_with_all_it_started(run, dial, script, tmp_path):
         assert time.monotonic() < end
         time.sleep(0.05)
     child = int((tmp_path / "pid").read_text())
+    worker.child.terminate()
+    worker.wait_for("leaving: what runs may finish; once more ends it now")
+    assert os.path.exists("/proc/%d" % child)
     assert worker.stop() == 0
     thread.join(30)
     assert not os.path.exists("/proc/%d" % child)
@@ -276,3 +280,73 @@ def test_the_door_ends_with_a_killed_controller(txgate, dial, script, port, key)
             return
         time.sleep(0.1)
     pytest.fail("somebody still listens")
+
+
+@pytest.mark.parametrize("dist", ["load", "worksteal", "loadscope", "loadfile", "duration"])
+def test_one_joins_and_one_leaves(run, dial, script, tmp_path, dist):
+    """Nothing is lost or run twice, the one who came has run tests, the one who left none after."""
+    for n in range(40):
+        script("t%02d" % n, "sleep 0.15; echo $PWD >>%s/ran.%d\n" % (tmp_path, n))
+    first, second = dial("first"), dial("second")
+    results = []
+    thread = threading.Thread(target=lambda: results.append(
+        run("-v", "--tx", "3*reverse", "--expect", "2", "--dist", dist, "--jsonl", "log",
+            *("t%02d" % n for n in range(40)))))
+    thread.start()
+    first.wait_for("linked with")
+    second.wait_for("linked with")
+    time.sleep(0.6)
+    third = dial("third")
+    third.wait_for("linked with")
+    time.sleep(0.6)
+    assert second.stop() == 0
+    thread.join(60)
+    result = results[0]
+    assert result.code == 0 and " 40 passed" in result.out, result
+    assert "gw2 joins" in result.out and " leaves: " in result.out, result
+    ran = [(tmp_path / ("ran.%d" % n)).read_text().splitlines() for n in range(40)]
+    assert all(len(lines) == 1 for lines in ran)
+    where = [lines[0].split("/files-")[0][-4:] for lines in ran]
+    assert set(where) == {"far0", "far1", "far2"}, where
+    assert "leaving: what runs may finish" in second.log()
+    with open(tmp_path / "log") as lines:
+        assert events.check(lines) == []
+
+
+def test_the_only_one_leaves(run, dial, script):
+    """Another that connects takes its place; who left is not blamed."""
+    for n in range(12):
+        script("t%02d" % n, "sleep 0.2\n")
+    one = dial("one")
+    results = []
+    thread = threading.Thread(target=lambda: results.append(
+        run("--expect", "1", *("t%02d" % n for n in range(12)))))
+    thread.start()
+    one.wait_for("linked with")
+    time.sleep(0.7)
+    assert one.stop() == 0
+    dial("two")
+    thread.join(40)
+    assert results[0].code == 0 and "12 passed" in results[0].out, results[0]
+
+
+def test_leaving_each_waits_for_its_tests(run, dial, script):
+    for n in range(5):
+        script("t%d" % n, "sleep 0.2\n")
+    one = dial("one")
+    results = []
+    thread = threading.Thread(target=lambda: results.append(
+        run("--expect", "1", "--dist", "each", *("t%d" % n for n in range(5)))))
+    thread.start()
+    one.wait_for("linked with")
+    time.sleep(0.3)
+    assert one.stop() == 0
+    thread.join(30)
+    assert results[0].code == 0 and "5 passed" in results[0].out, results[0]
+
+
+def test_who_is_asked_to_leave_and_has_no_run(dial):
+    lone = dial()
+    lone.wait_for("trying again")
+    begun = time.monotonic()
+    assert lone.stop() == 0 and time.monotonic() - begun < 2

@@ -9,7 +9,7 @@ import pathlib
 import struct
 import sys
 
-PROTOCOL = 5
+PROTOCOL = 6
 HEADER = struct.Struct(">II")
 
 

@@ -278,9 +278,11 @@ void sim_oracle_before(struct sim_world *w, const struct txg_node_event *event,
                  (long long)letter->index, letter->bogus ? ", which is a lie" : "");
     else
         sim_note(w, "%s gw%u %d",
-                 event->type == TXG_NODE_DOWN   ? "down"
-                 : event->type == TXG_NODE_TICK ? "tick"
-                                                : "interrupt",
+                 event->type == TXG_NODE_DOWN      ? "down"
+                 : event->type == TXG_NODE_TICK    ? "tick"
+                 : event->type == TXG_NODE_LEAVING ? "leaving"
+                 : event->type == TXG_NODE_JOIN    ? "join"
+                                                   : "interrupt",
                  event->gateway, (int)event->down);
     o->must_start = o->must_finish = SIM_NONE;
     o->passing = NULL;
@@ -561,7 +563,7 @@ static void take_event(struct sim_world *w, const struct txg_event *e)
     }
 }
 
-/* What belongs together stays on one gateway, as long as that lives. */
+/* What belongs together stays on one gateway, as long as that lives and has not asked to go. */
 static void check_unit(struct sim_world *w, const struct sim_node *node, size_t outcome)
 {
     bool keeps =
@@ -570,7 +572,8 @@ static void check_unit(struct sim_world *w, const struct sim_node *node, size_t 
         (w->oracle.outcomes[outcome].tries && w->plan->config.retry_other))
         return;
     unsigned *at = &w->oracle.unit_at[w->plan->tests[outcome].unit];
-    if (*at && *at != node->number + 1 && !w->nodes[*at - 1].seen.dead)
+    const struct sim_seen *seen = *at ? &w->nodes[*at - 1].seen : NULL;
+    if (seen && *at != node->number + 1 && !seen->dead && !seen->leaving)
         sim_fail(w, "test %zu is dealt to gw%u, and what belongs to it to gw%u", outcome,
                  node->number, *at - 1);
     *at = node->number + 1;
@@ -705,8 +708,8 @@ static bool is_forgotten(const struct sim_world *w, size_t outcome)
         return false;
     for (size_t i = 0; i < w->n_nodes; i++) {
         const struct sim_node *node = &w->nodes[i];
-        if (node->seen.ended_well && node->seen.collected && holds(w, node, outcome) &&
-            !has_failed_on(w, outcome, node->board) &&
+        if (node->seen.ended_well && !node->seen.leaving && node->seen.collected &&
+            holds(w, node, outcome) && !has_failed_on(w, outcome, node->board) &&
             o->allowed[node->board][suite_of(w, outcome)])
             return true;
     }
@@ -758,6 +761,11 @@ void sim_oracle_command(struct sim_world *w, const struct txg_command *c)
         if (c->gateway == o->must_by)
             o->must_close = false;
         break;
+    case TXG_COMMAND_OPEN:
+        if (c->gateway != w->n_nodes || c->origin >= w->plan->n_boards ||
+            !w->plan->gateways[c->origin].late)
+            sim_fail(w, "gw%u is opened and may not be", c->gateway);
+        break;
     case TXG_COMMAND_REPLACE:
         take_replace(w, c);
         break;
@@ -774,7 +782,7 @@ static void check_idle(struct sim_world *w)
         const struct sim_seen *seen = &node->seen;
         bool just_now = seen->shutdown == w->events;
         if (!seen->collected || seen->dead || seen->closed || (seen->shutdown && !just_now) ||
-            (seen->held && !just_now))
+            (seen->shutdown && seen->leaving) || (seen->held && !just_now))
             continue;
         size_t outcome = free_for(w, node);
         if (outcome != SIM_NONE && !w->plan->changes)

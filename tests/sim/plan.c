@@ -24,6 +24,7 @@ const char *sim_fault_name(enum sim_fault_kind kind)
         [SIM_LIE] = "lie",
         [SIM_BROKEN] = "internal error",
         [SIM_INTERRUPT] = "interrupt",
+        [SIM_LEAVE] = "leave",
     };
     return names[kind];
 }
@@ -164,7 +165,8 @@ static void draw_labels(struct sim_plan *p, struct sim_rng *r)
         for (size_t i = 0; i < 2; i++)
             if (sim_chance(r, 70))
                 p->boards[b].labels[n++] = labels[i];
-        p->gateways[b] = (struct txg_session_gateway){NULL, "popen", p->boards[b].labels, 0};
+        p->gateways[b] =
+            (struct txg_session_gateway){.spec = "popen", .labels = p->boards[b].labels};
     }
 }
 
@@ -250,9 +252,21 @@ static int64_t estimate(const struct sim_plan *p)
     return 2 * boot + work * 100 / speed + SIM_MS;
 }
 
+/* Some boards are not there at the beginning; of these some never come. */
+static void draw_late(struct sim_plan *p, struct sim_rng *r)
+{
+    int64_t length = estimate(p);
+    if (p->config.dist == TXG_DIST_EACH || !sim_chance(r, 12))
+        return;
+    for (size_t b = 1; b < p->n_boards; b++) {
+        p->gateways[b].late = sim_chance(r, 40);
+        p->boards[b].joins = sim_chance(r, 15) ? INT64_MAX : sim_between(r, 0, length);
+    }
+}
+
 static void draw_faults(struct sim_plan *p, struct sim_rng *r)
 {
-    static const unsigned weights[] = {24, 6, 10, 10, 8, 10, 4, 6, 4, 7, 2, 9};
+    static const unsigned weights[] = {22, 6, 9, 9, 8, 10, 4, 6, 4, 7, 2, 8, 5};
     int64_t length = estimate(p), begin = p->boards[0].boot * 2;
     p->n_faults = sim_chance(r, 10) ? 0 : sim_between(r, 1, SIM_FAULTS);
     for (size_t i = 0; i < p->n_faults; i++) {
@@ -282,6 +296,7 @@ void sim_plan_init(struct sim_plan *p, uint64_t seed, int dist)
     draw_failed(p, &r);
     draw_collections(p, &r);
     draw_faults(p, &r);
+    draw_late(p, &r);
     p->config.slow_timeout = sim_chance(&r, 30) ? sim_between(&r, 100 * SIM_MS, 10 * SIM_S) : 0;
 }
 

@@ -46,6 +46,7 @@ enum sim_habit {
 struct sim_board { /* an initial gateway, and what replaces it */
     unsigned host; /* boards of one host are lost together */
     enum sim_habit habit;
+    int64_t joins;           /* of one that is late; INT64_MAX: it never does */
     int64_t boot;            /* until workerready, and again until collected */
     int64_t latency, jitter; /* one way */
     int64_t slowness;        /* a test takes its duration * slowness / 4 */
@@ -67,6 +68,7 @@ enum sim_fault_kind {
     SIM_LIE,       /* it says what it cannot mean */
     SIM_BROKEN,    /* internal_error */
     SIM_INTERRUPT, /* Ctrl-C */
+    SIM_LEAVE,     /* it asks to go */
     SIM_FAULT_KINDS
 };
 

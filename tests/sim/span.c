@@ -44,7 +44,8 @@ static void make(struct sim_plan *p, enum txg_dist dist, size_t boards, int64_t 
     p->config.times = p->times;
     p->config.n_times = known ? n : 0;
     for (size_t b = 0; b < boards; b++) {
-        p->gateways[b] = (struct txg_session_gateway){NULL, "popen", p->boards[b].labels, b};
+        p->gateways[b] =
+            (struct txg_session_gateway){.spec = "popen", .labels = p->boards[b].labels, .host = b};
         p->boards[b] = (struct sim_board){
             .host = (unsigned)b, .boot = SIM_MS, .latency = latency, .slowness = 4, .n_tests = n};
         p->boards[b].tests = txg_xcalloc(n, sizeof *p->boards[b].tests);

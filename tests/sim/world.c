@@ -188,6 +188,8 @@ static void carry_out(struct sim_world *w, const struct txg_command *c)
         if (node->state != SIM_ENDED)
             sim_end(w, node, node->state == SIM_BOOTING ? TXG_DOWN_NOT_STARTED : TXG_DOWN_CRASHED,
                     w->plan->boards[node->board].latency);
+    } else if (c->type == TXG_COMMAND_OPEN) {
+        open_node(w, c->origin);
     } else if (c->type == TXG_COMMAND_REPLACE && c->replaces < w->n_nodes) {
         open_node(w, w->nodes[c->replaces].board);
     }
@@ -196,7 +198,7 @@ static void carry_out(struct sim_world *w, const struct txg_command *c)
 static bool is_same(const struct txg_command *a, const struct txg_command *b)
 {
     if (!a || !b || a->type != b->type || a->gateway != b->gateway || a->replaces != b->replaces ||
-        a->exit_code != b->exit_code)
+        a->origin != b->origin || a->exit_code != b->exit_code)
         return a == b;
     if (a->type == TXG_COMMAND_SEND) {
         size_t n = a->msg.indices.n_ranges;
@@ -321,6 +323,10 @@ static bool strike(struct sim_world *w, const struct sim_fault *fault)
     if (!node)
         return false;
     switch (fault->kind) {
+    case SIM_LEAVE:
+        node->seen.leaving = true;
+        feed(w, &(struct txg_node_event){.type = TXG_NODE_LEAVING, .gateway = node->number}, NULL);
+        break;
     case SIM_CRASH:
         sim_end(w, node, node->state == SIM_BOOTING ? TXG_DOWN_CUT_OFF : TXG_DOWN_CRASHED, 0);
         break;
@@ -355,6 +361,10 @@ static bool strike(struct sim_world *w, const struct sim_fault *fault)
 
 static void handle(struct sim_world *w, const struct sim_item *item)
 {
+    if (item->what == SIM_JOINS) {
+        feed(w, &(struct txg_node_event){.type = TXG_NODE_JOIN, .origin = item->gateway}, NULL);
+        return;
+    }
     struct sim_node *node = &w->nodes[item->gateway];
     bool cut = item->what != SIM_FAULT && item->what != SIM_DOWN && item->at > node->cut_at;
     bool still = (item->what == SIM_WAKE || item->what == SIM_TO_WORKER) &&
@@ -404,7 +414,10 @@ static void start(struct sim_world *w)
     w->starts = txg_xcalloc(w->oracle.n_outcomes, sizeof *w->starts);
     carry_out_all(w);
     for (size_t b = 0; b < w->plan->n_boards; b++)
-        open_node(w, b);
+        if (!w->plan->gateways[b].late)
+            open_node(w, b);
+        else if (w->plan->boards[b].joins != INT64_MAX)
+            sim_put(w, w->plan->boards[b].joins, SIM_JOINS, (unsigned)b);
     for (size_t i = 0; i < w->plan->n_faults; i++)
         sim_put(w, w->plan->faults[i].at, SIM_FAULT, w->plan->faults[i].board)->fault = i;
 }

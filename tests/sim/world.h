@@ -20,7 +20,7 @@ struct sim_letter { /* a message between session and worker */
     size_t n_ranges;
 };
 
-enum sim_what { SIM_TO_WORKER, SIM_FROM_WORKER, SIM_WAKE, SIM_DOWN, SIM_FAULT };
+enum sim_what { SIM_TO_WORKER, SIM_FROM_WORKER, SIM_WAKE, SIM_DOWN, SIM_FAULT, SIM_JOINS };
 
 struct sim_item {
     int64_t at;
@@ -63,6 +63,7 @@ struct sim_node { /* a gateway, by its number */
         size_t running;  /* an outcome, or SIM_NONE */
         int64_t started; /* when the session was told of it */
         bool slow;       /* which has been told */
+        bool leaving;    /* it has asked to go */
         size_t held;     /* outcomes, the running one included */
     } seen;
 };

@@ -492,7 +492,7 @@ static void who_is_cut_off_has_three_tries(void)
  * been started in place of another. */
 static void a_host_dies_three_times(void)
 {
-    struct txg_session_gateway gateways[] = {{NULL, "ssh=b", NULL, 0}, {NULL, "ssh=b", NULL, 0}};
+    struct txg_session_gateway gateways[] = {{.spec = "ssh=b"}, {.spec = "ssh=b"}};
     struct drive d;
     struct txg_session_config config = drive_config(TXG_DIST_LOAD, 2);
     config.gateways = gateways;
