@@ -21,12 +21,14 @@
 #include "src/worker/tcp.h"
 #include "src/worker/wait.h"
 
-#define BACKLOG      256
-#define ACCEPTS_MAX  64                /* in one turn */
-#define NO_ROOM_WAIT INT64_C(100000)   /* microseconds until accept is tried again */
-#define END_LIMIT    INT64_C(12000000) /* for the links, which have limits of their own */
-#define SWEEP_LIMIT  INT64_C(4000000)
-#define FOREVER      INT64_C(3600000000)
+#define BACKLOG       256
+#define ACCEPTS_MAX   64              /* in one turn */
+#define NO_ROOM_WAIT  INT64_C(100000) /* microseconds until accept is tried again */
+#define BIND_PATIENCE INT64_C(3000000)
+#define BIND_PAUSE    50                /* ms */
+#define END_LIMIT     INT64_C(12000000) /* for the links, which have limits of their own */
+#define SWEEP_LIMIT   INT64_C(4000000)
+#define FOREVER       INT64_C(3600000000)
 
 struct link { /* one that is served, by a process of its own */
     pid_t pid;
@@ -43,13 +45,25 @@ struct listener {
     int64_t accept_after;
 };
 
+/* A run that has just ended may not have let go yet of the port that the next one wants. */
+static int bind_port(const struct txg_service_options *o, char *where, struct txg_err *err)
+{
+    int64_t until = txg_now() + (o->hand_over ? BIND_PATIENCE : 0);
+    for (;;) {
+        int fd = txg_tcp_listen(&o->address, o->address_len, BACKLOG, where, err);
+        if (fd >= 0 || err->errnum != EADDRINUSE || txg_now() >= until)
+            return fd;
+        poll(NULL, 0, BIND_PAUSE);
+    }
+}
+
 static int start(struct listener *l, const struct txg_service_options *o, struct txg_err *err)
 {
     char where[TXG_TCP_WHERE];
     TXG_AUTOFREE char *folder = NULL;
     if (txg_key_read(o->key_file, l->key, err) != 0)
         return -1;
-    l->fd = txg_tcp_listen(&o->address, o->address_len, BACKLOG, where, err);
+    l->fd = bind_port(o, where, err);
     if (l->fd < 0)
         return txg_err_wrap(err, "--listen %s", o->listen);
     l->owner = o->hand_over ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : -1;

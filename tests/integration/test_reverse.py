@@ -135,6 +135,16 @@ def test_ipv6(txgate, key, dial, script):
     assert result.code == 0, result
 
 
+def test_a_port_that_is_let_go_in_a_moment(run, dial, script, port):
+    """As by the run before, whose door ends behind it."""
+    before = socket.create_server(("127.0.0.1", port))
+    script("passes", "true\n")
+    dial()
+    threading.Timer(1, before.close).start()
+    result = run("--expect", "1", "passes")
+    assert result.code == 0, result
+
+
 def test_too_few_come(run, dial, script, port):
     dial("one")
     result = run("--expect", "2", "--connect-timeout", "3", script("passes", "true\n"))

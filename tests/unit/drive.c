@@ -98,6 +98,7 @@ static void say_event(struct drive *d, const struct txg_event *e)
         txg_buf_printf(&b, "%s %s: %.*s",
                        e->type == TXG_EVENT_WARNING          ? "warning"
                        : e->type == TXG_EVENT_INTERNAL_ERROR ? "internal error"
+                       : e->type == TXG_EVENT_NOTE           ? "note"
                                                              : "collect error",
                        id, TXG_FMT(e->message.text));
         break;
@@ -132,6 +133,10 @@ static void drain(struct drive *d)
             break;
         case TXG_COMMAND_REPLACE:
             snprintf(text, sizeof text, "replace gw%u by gw%u", c->replaces, c->gateway);
+            say(d, text);
+            break;
+        case TXG_COMMAND_OPEN:
+            snprintf(text, sizeof text, "open gw%u on %zu", c->gateway, c->origin);
             say(d, text);
             break;
         case TXG_COMMAND_FINISH:
@@ -274,6 +279,16 @@ void drive_host_down(struct drive *d, unsigned gateway, enum txg_node_down down)
                                     .host = true,
                                     .reason = TXG_SPAN("why"),
                                     .words = TXG_SPAN("out / of luck")});
+}
+
+void drive_leaving(struct drive *d, unsigned gateway)
+{
+    put(d, &(struct txg_node_event){.type = TXG_NODE_LEAVING, .gateway = gateway});
+}
+
+void drive_join(struct drive *d, size_t origin)
+{
+    put(d, &(struct txg_node_event){.type = TXG_NODE_JOIN, .origin = origin});
 }
 
 void drive_interrupt(struct drive *d)

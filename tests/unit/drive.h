@@ -39,6 +39,8 @@ void drive_unscheduled(struct drive *d, unsigned gateway, int64_t first, int64_t
 void drive_finished(struct drive *d, unsigned gateway); /* workerfinished, and down: ended */
 void drive_down(struct drive *d, unsigned gateway, enum txg_node_down down);
 void drive_host_down(struct drive *d, unsigned gateway, enum txg_node_down down); /* its words */
+void drive_leaving(struct drive *d, unsigned gateway);
+void drive_join(struct drive *d, size_t origin);
 void drive_interrupt(struct drive *d);
 void drive_tick(struct drive *d, int64_t now);
 
