@@ -212,6 +212,44 @@ static void a_flipped_bit_at_every_offset(void)
     txg_buf_release(&said);
 }
 
+/* The same of what the worker says: its answer to the handshake, two messages. A controller that
+ * got another answer sends nothing that would show it has the key. */
+static void a_flipped_bit_on_the_way_back(void)
+{
+    struct pair p;
+    struct txg_buf said = {0};
+    pair_open(&p, key, 1);
+    deliver(&p.b, &p.to_b, 4096, &p.at_b, &p.to_a);
+    size_t answer = txg_buf_len(&p.to_a);
+    CU_ASSERT_EQUAL(answer, 2 + TXG_NOISE_HANDSHAKE);
+    txg_buf_append(&said, txg_buf_data(&p.to_a), answer);
+    deliver(&p.a, &p.to_a, 4096, &p.at_a, &p.to_b);
+    deliver(&p.b, &p.to_b, 4096, &p.at_b, &p.to_a);
+    txg_seal_send(&p.b, "first", 5, &p.to_a, NULL);
+    txg_seal_send(&p.b, "second", 6, &p.to_a, NULL);
+    txg_buf_append(&said, txg_buf_data(&p.to_a), txg_buf_len(&p.to_a));
+    pair_release(&p);
+
+    size_t len = txg_buf_len(&said), second = len - 2 - TXG_NOISE_TAG - 6;
+    for (size_t bit = 0; bit <= len * 8; bit++) { /* the last one changes nothing */
+        bool whole = bit == len * 8;
+        pair_open(&p, key, 1);
+        txg_buf_clear(&p.to_b);
+        txg_buf_append(&p.to_a, txg_buf_data(&said), len);
+        if (!whole)
+            p.to_a.mem[p.to_a.head + bit / 8] ^= (char)(1 << bit % 8);
+        int rc = txg_seal_feed(&p.a, txg_buf_data(&p.to_a), len, &p.at_a, &p.to_b, NULL);
+        struct txg_span got = txg_span(txg_buf_data(&p.at_a), txg_buf_len(&p.at_a));
+        CU_ASSERT(txg_span_is(got, bit / 8 < second ? "" : whole ? "firstsecond" : "first"));
+        CU_ASSERT_EQUAL(p.a.proven, rc == 0); /* a session that failed sends nothing any more */
+        CU_ASSERT_EQUAL(txg_buf_len(&p.to_b), bit / 8 < answer ? 0 : 2 + TXG_NOISE_TAG);
+        if (bit / 8 < answer)
+            CU_ASSERT_EQUAL(rc, -1);
+        pair_release(&p);
+    }
+    txg_buf_release(&said);
+}
+
 static void nothing_big_is_held_before_the_proof(void)
 {
     struct txg_err err;
@@ -233,6 +271,7 @@ int main(int argc, char **argv)
         {"another key is refused", another_key_is_refused},
         {"an earlier session is refused", an_earlier_session_is_refused},
         {"a flipped bit at every offset", a_flipped_bit_at_every_offset},
+        {"a flipped bit on the way back", a_flipped_bit_on_the_way_back},
         {"nothing big is held before the proof", nothing_big_is_held_before_the_proof},
         {0},
     };
