@@ -97,7 +97,6 @@ static bool wants_replacement(const struct txg_session *s, const struct txg_node
 static void start_in_place_of(struct txg_session *s, const struct txg_node *node,
                               const struct txg_node *next)
 {
-    s->restarts++;
     txg_session_report(s, TXG_EVENT_GATEWAY_START, next);
     struct txg_command *c = txg_session_command(s, TXG_COMMAND_REPLACE);
     c->gateway = next->info.number;
@@ -143,24 +142,43 @@ static void try_again(struct txg_session *s)
             continue;
         s->tried_at = s->done;
         txg_quarantine_lift(s, node);
+        s->restarts++;
         start_in_place_of(s, node, txg_session_add_node(s, node->origin, &node->info));
     }
 }
 
-/* The last one has left, and there is work. */
+/* May anyone who lives run it, or turn out to? */
+static bool is_for_another(const struct txg_session *s, size_t number)
+{
+    for (size_t i = 0; i < s->n_nodes; i++) {
+        const struct txg_node *node = s->nodes[i];
+        if (node->state != TXG_NODE_DEAD && !node->shutting && !node->leaving &&
+            (!node->tests || txg_deal_may_run(&s->deal, node, number)))
+            return true;
+    }
+    return false;
+}
+
+/* It has left in order, and there is work that none of the others can do: somebody is to come in
+ * its place. It did not die, so that nothing is counted. */
 static bool is_missed(const struct txg_session *s, const struct txg_node *node)
 {
-    bool others = false;
-    for (size_t i = 0; i < s->n_nodes; i++)
-        others = others || (s->nodes[i] != node && s->nodes[i]->state != TXG_NODE_DEAD);
-    return node->leaving && !others && s->progress == TXG_DEALING && has_work_left(s, node, false);
+    const struct txg_pending *p = &s->deal.pending;
+    if (!node->leaving || s->progress != TXG_DEALING || s->config.dist == TXG_DIST_EACH)
+        return false;
+    for (size_t i = p->head; i < p->tail; i++)
+        if (txg_deal_may_run(&s->deal, node, p->items[i]) && !is_for_another(s, p->items[i]))
+            return true;
+    return false;
 }
 
 void txg_session_down(struct txg_session *s, struct txg_node *node,
                       const struct txg_node_event *event)
 {
+    static const struct txg_node_event left = {
+        .down = TXG_DOWN_ENDED, .reason = {"it has left, and no other can run what is left", 46}};
     bool held = txg_held_count(&node->held) > 0;
-    bool expected = node->finished && node->shutting && !held && !is_missed(s, node);
+    bool expected = node->finished && node->shutting && !held;
     bool before_collection = node->state != TXG_NODE_COLLECTED;
     bool before_ready = node->state == TXG_NODE_STARTING;
     bool asked_for = node->closing && (s->interrupts > 0 || s->progress == TXG_STOPPING);
@@ -169,6 +187,8 @@ void txg_session_down(struct txg_session *s, struct txg_node *node,
     held = again || txg_held_count(&node->held) > 0;
     give_back_held(s, node);
     forget(node);
+    if (expected && is_missed(s, node))
+        report_down(s, node, &left, false, true);
     if (expected || asked_for) {
         txg_session_maybe_begin(s);
         return;
@@ -182,6 +202,7 @@ void txg_session_down(struct txg_session *s, struct txg_node *node,
     bool wanted = wants_replacement(s, node, event, held);
     bool barred = wanted && txg_quarantine_holds(s, node);
     bool replaced = wanted && !barred && may_restart(s, node);
+    s->restarts += replaced;
     report_down(s, node, event, before_ready, replaced);
     failed |= barred && txg_quarantine_tell(s, node, event);
     s->gateways_failed += failed;

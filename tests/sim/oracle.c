@@ -41,6 +41,7 @@ void sim_oracle_init(struct sim_world *w)
     o->n_outcomes = p->n_tests * (is_each(w) ? p->n_boards : 1);
     o->outcomes = txg_xcalloc(o->n_outcomes, sizeof *o->outcomes);
     o->unit_at = txg_xcalloc(SIM_UNITS + p->n_tests, sizeof *o->unit_at);
+    o->torn = txg_xcalloc(SIM_UNITS + p->n_tests, sizeof *o->torn);
     o->named = txg_xcalloc(o->n_outcomes, sizeof *o->named);
     for (size_t i = 0; i < o->n_outcomes; i++)
         o->outcomes[i].number = o->named[i] = SIM_NONE;
@@ -56,6 +57,7 @@ void sim_oracle_release(struct sim_world *w)
 {
     free(w->oracle.outcomes);
     free(w->oracle.unit_at);
+    free(w->oracle.torn);
     free(w->oracle.named);
 }
 
@@ -563,7 +565,8 @@ static void take_event(struct sim_world *w, const struct txg_event *e)
     }
 }
 
-/* What belongs together stays on one gateway, as long as that lives and has not asked to go. */
+/* What belongs together stays on one gateway, as long as that lives. One that leaves finishes what
+ * it runs while another has the rest, and each of the two parts may be tried again elsewhere. */
 static void check_unit(struct sim_world *w, const struct sim_node *node, size_t outcome)
 {
     bool keeps =
@@ -573,7 +576,9 @@ static void check_unit(struct sim_world *w, const struct sim_node *node, size_t 
         return;
     unsigned *at = &w->oracle.unit_at[w->plan->tests[outcome].unit];
     const struct sim_seen *seen = *at ? &w->nodes[*at - 1].seen : NULL;
-    if (seen && *at != node->number + 1 && !seen->dead && !seen->leaving)
+    bool *torn = &w->oracle.torn[w->plan->tests[outcome].unit];
+    *torn = *torn || (seen && seen->leaving);
+    if (seen && *at != node->number + 1 && !seen->dead && !*torn)
         sim_fail(w, "test %zu is dealt to gw%u, and what belongs to it to gw%u", outcome,
                  node->number, *at - 1);
     *at = node->number + 1;
@@ -673,7 +678,7 @@ static void take_replace(struct sim_world *w, const struct txg_command *c)
         seen->replaced = true;
     if (seen && is_quarantined(w, &w->nodes[c->replaces]) && o->lives)
         sim_fail(w, "gw%u is replaced and has died too often", c->replaces);
-    o->restarts++;
+    o->restarts += !(seen && seen->leaving && seen->ended_well); /* who left did not die */
     if (w->plan->config.max_restarts >= 0 && (long)o->restarts > w->plan->config.max_restarts)
         sim_fail(w, "%zu restarts, over the limit", o->restarts);
 }

@@ -86,6 +86,7 @@ struct sim_oracle {
     struct sim_outcome *outcomes;
     size_t n_outcomes;
     unsigned *unit_at; /* gateway + 1 that has begun the unit, 0: none */
+    bool *torn;        /* one that had begun the unit has left */
     size_t *named;     /* the session's number -> outcome, or SIM_NONE */
     bool allowed[SIM_BOARDS][SIM_SUITES], allowed_somewhere[SIM_SUITES];
     size_t done, total; /* as told; total SIM_NONE: not yet */
