@@ -8,12 +8,11 @@
 #include <string.h>
 
 #include "gateway/words.h"
-#include "src/base/buf.h"
+#include "gateway/writer.h"
 #include "src/base/str.h"
 
 #define READ_SIZE   65536
-#define UNSENT_MAX  65536 /* what is copied of a write that the kernel did not take at once */
-#define DRAIN_GRACE 500   /* ms for the rest of the output when something else holds it open */
+#define DRAIN_GRACE 500 /* ms for the rest of the output when something else holds it open */
 
 struct process {
     struct txg_transport base;
@@ -24,13 +23,11 @@ struct process {
     uv_pipe_t in, out, err; /* named from the child's side */
     uv_timer_t timer;
     unsigned handles; /* that are not closed yet */
-    uv_write_t write;
-    struct txg_buf unsent;
+    struct txg_writer writer;
     struct txg_words words;
     char *reason;     /* owned; set once it is known why it ended */
     const char *step; /* "start" until on_open */
     bool spawned, exited, out_ended, err_ended;
-    bool writing, wants_room;
     bool stopped;  /* by the owner: nothing but on_end is told from here on */
     bool silenced; /* it closed its end of the link first */
     bool killed, finishing;
@@ -39,6 +36,13 @@ struct process {
 
 static void finish(struct process *p);
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf);
+
+static void on_room(void *user)
+{
+    struct process *p = user;
+    if (!p->stopped && !p->finishing)
+        p->base.events->on_writable(&p->base);
+}
 
 struct txg_transport *txg_process_create(const struct txg_transport_ops *ops,
                                          const struct txg_transport_config *config,
@@ -52,6 +56,7 @@ struct txg_transport *txg_process_create(const struct txg_transport_ops *ops,
         p->argv[i] = txg_xstrdup(argv->items[i]);
     p->who = who ? who : p->argv[0];
     p->step = "start";
+    p->writer = (struct txg_writer){.stream = (uv_stream_t *)&p->in, .on_room = on_room, .user = p};
     signal(SIGPIPE, SIG_IGN);
     return &p->base;
 }
@@ -234,40 +239,10 @@ void txg_process_start(struct txg_transport *t)
     uv_timer_start(&p->timer, on_started, 0, 0);
 }
 
-static void on_written(uv_write_t *write, int status)
-{
-    (void)status; /* a broken link is told by its read side and by the exit of the child */
-    struct process *p = write->handle->data;
-    p->writing = false;
-    txg_buf_clear(&p->unsent);
-    if (p->wants_room && !p->stopped && !p->finishing) {
-        p->wants_room = false;
-        p->base.events->on_writable(&p->base);
-    }
-}
-
 size_t txg_process_write(struct txg_transport *t, const void *data, size_t len)
 {
     struct process *p = (struct process *)t;
-    if (uv_is_closing((uv_handle_t *)&p->in))
-        return len;
-    if (p->writing) {
-        p->wants_room = true;
-        return 0;
-    }
-    uv_buf_t whole = uv_buf_init((char *)data, (unsigned)(len > INT32_MAX ? INT32_MAX : len));
-    int rc = uv_try_write((uv_stream_t *)&p->in, &whole, 1);
-    if (rc < 0 && rc != UV_EAGAIN)
-        return len;
-    size_t done = rc > 0 ? (size_t)rc : 0;
-    if (done == len)
-        return len;
-    size_t part = len - done < UNSENT_MAX ? len - done : UNSENT_MAX;
-    txg_buf_append(&p->unsent, (const char *)data + done, part);
-    uv_buf_t rest = uv_buf_init((char *)txg_buf_data(&p->unsent), (unsigned)part);
-    p->writing = uv_write(&p->write, (uv_stream_t *)&p->in, &rest, 1, on_written) == 0;
-    p->wants_room = p->writing && done + part < len;
-    return p->writing ? done + part : len;
+    return uv_is_closing((uv_handle_t *)&p->in) ? len : txg_writer_write(&p->writer, data, len);
 }
 
 void txg_process_stop(struct txg_transport *t)
@@ -298,7 +273,7 @@ void txg_process_free(struct txg_transport *t)
 {
     struct process *p = (struct process *)t;
     txg_words_release(&p->words);
-    txg_buf_release(&p->unsent);
+    txg_writer_release(&p->writer);
     free(p->reason);
     for (char **arg = p->argv; *arg; arg++)
         free(*arg);

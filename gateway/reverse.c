@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "gateway/arrivals.h"
+#include "gateway/writer.h"
 #include "src/base/str.h"
 
-#define READ_SIZE  65536
-#define UNSENT_MAX 65536 /* what is copied of a write that the kernel did not take at once */
+#define READ_SIZE 65536
 
 /*
  *           a worker comes         stop: our end is closed, its is waited for
@@ -29,10 +29,8 @@ struct reverse {
     int64_t limit;              /* microseconds */
     enum state state;
     uv_timer_t timer;
-    uv_write_t write;
+    struct txg_writer writer;
     uv_shutdown_t shutdown;
-    struct txg_buf unsent;
-    bool writing, wants_room;
     bool stopped; /* by the owner: nothing but on_end is told from here on */
     unsigned handles;
     const char *step;
@@ -107,11 +105,20 @@ static void on_time(uv_timer_t *timer)
                        r->spec->id ? " --name " : "", r->spec->id ? r->spec->id : ""));
 }
 
+static void on_room(void *user)
+{
+    struct reverse *r = user;
+    if (!r->stopped && r->state == OPEN)
+        r->base.events->on_writable(&r->base);
+}
+
 static void on_taken(struct txg_arrivals_waiter *w, struct txg_arrival *arrival)
 {
     struct reverse *r = (struct reverse *)(void *)((char *)w - offsetof(struct reverse, waiter));
     r->worker = arrival;
     arrival->pipe.data = r;
+    r->writer =
+        (struct txg_writer){.stream = (uv_stream_t *)&arrival->pipe, .on_room = on_room, .user = r};
     r->handles++;
     r->state = OPEN;
     r->step = "link";
@@ -169,41 +176,10 @@ static void start(struct txg_transport *t)
     uv_timer_start(&r->timer, on_started, 0, 0);
 }
 
-static void on_written(uv_write_t *write, int status)
-{
-    (void)status; /* a broken link is told by its read side */
-    struct reverse *r = write->handle->data;
-    r->writing = false;
-    txg_buf_clear(&r->unsent);
-    if (r->wants_room && !r->stopped && r->state == OPEN) {
-        r->wants_room = false;
-        r->base.events->on_writable(&r->base);
-    }
-}
-
 static size_t write_some(struct txg_transport *t, const void *data, size_t len)
 {
     struct reverse *r = (struct reverse *)t;
-    if (r->state != OPEN || r->stopped)
-        return len;
-    if (r->writing) {
-        r->wants_room = true;
-        return 0;
-    }
-    uv_stream_t *stream = (uv_stream_t *)&r->worker->pipe;
-    uv_buf_t whole = uv_buf_init((char *)data, (unsigned)(len > INT32_MAX ? INT32_MAX : len));
-    int rc = uv_try_write(stream, &whole, 1);
-    if (rc < 0 && rc != UV_EAGAIN)
-        return len;
-    size_t done = rc > 0 ? (size_t)rc : 0;
-    if (done == len)
-        return len;
-    size_t part = len - done < UNSENT_MAX ? len - done : UNSENT_MAX;
-    txg_buf_append(&r->unsent, (const char *)data + done, part);
-    uv_buf_t rest = uv_buf_init((char *)txg_buf_data(&r->unsent), (unsigned)part);
-    r->writing = uv_write(&r->write, stream, &rest, 1, on_written) == 0;
-    r->wants_room = r->writing && done + part < len;
-    return r->writing ? done + part : len;
+    return r->state != OPEN || r->stopped ? len : txg_writer_write(&r->writer, data, len);
 }
 
 static void on_shut_down(uv_shutdown_t *request, int status)
@@ -237,7 +213,7 @@ static void free_transport(struct txg_transport *t)
     struct reverse *r = (struct reverse *)t;
     if (r->worker)
         txg_arrival_free(r->worker);
-    txg_buf_release(&r->unsent);
+    txg_writer_release(&r->writer);
     free(r->reason);
     free(r);
 }

@@ -91,10 +91,10 @@ extern const struct txg_transport_ops txg_ssh_ops;
 #ifdef TXG_SOCKETS
 /* A worker that listens on a TCP port, through a sealed link (libsodium). */
 extern const struct txg_transport_ops txg_socket_ops;
-
-/* A worker that connects to us, through one too. */
-extern const struct txg_transport_ops txg_reverse_ops;
 #endif
+
+/* A worker that connects to us: what keeps the door has the sealed link (gateway/arrivals.h). */
+extern const struct txg_transport_ops txg_reverse_ops;
 
 /* Once all transports have ended, before the program does: waits for what they may have left at
  * work in threads. */

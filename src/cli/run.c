@@ -34,7 +34,6 @@ struct run {
     struct txg_session_time *times; /* borrowed by the session */
     size_t *origins;                /* number -> place in the plan's list of gateways */
     size_t n_origins, cap_origins;
-    bool *joined;  /* by place in that list: it was late, and has come */
     int64_t began; /* microseconds, monotonic */
     int64_t tick;  /* microseconds since then */
     int exit_code;
@@ -216,32 +215,13 @@ static void on_leaving(void *user, unsigned number)
     feed(user, &(struct txg_node_event){.type = TXG_NODE_LEAVING, .gateway = number});
 }
 
-#ifdef TXG_SOCKETS
-/* The place that waits for who is called so, else one for anybody. */
-static bool find_late(const struct run *r, const char *name, size_t *origin)
-{
-    for (int named = 1; named >= 0; named--) {
-        for (size_t i = 0; i < r->plan->gateways.n; i++) {
-            const struct txg_gateway_def *def = &r->plan->gateways.items[i];
-            const char *id = def->spec->id;
-            if (!def->late || r->joined[i] || (named ? !id || strcmp(id, name) != 0 : !!id))
-                continue;
-            *origin = i;
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool on_unwanted(void *user, const char *name)
 {
     struct run *r = user;
-    size_t origin;
-    if (r->closing || !find_late(r, name, &origin))
-        return false;
-    r->joined[origin] = true;
-    feed(r, &(struct txg_node_event){.type = TXG_NODE_JOIN, .origin = origin});
-    return true;
+    size_t known = r->n_origins;
+    if (!r->closing)
+        feed(r, &(struct txg_node_event){.type = TXG_NODE_JOIN, .name = name});
+    return r->n_origins > known; /* a gateway was opened for it */
 }
 
 static void on_door_words(void *user, const char *text)
@@ -268,17 +248,6 @@ static void close_door(struct run *r)
     if (r->arrivals)
         txg_arrivals_close(r->arrivals);
 }
-#else
-static void open_door(struct run *r)
-{
-    (void)r;
-}
-
-static void close_door(struct run *r)
-{
-    (void)r;
-}
-#endif
 
 static void on_closed(void *user)
 {
@@ -404,7 +373,6 @@ static void start(struct run *r)
         txg_files_read_ahead(r->files);
     }
     struct txg_gateways_config config = txg_setup_gateways(r->plan);
-    r->joined = txg_xcalloc(r->plan->gateways.n, sizeof *r->joined);
     open_door(r);
     config.arrivals = r->arrivals;
     config.loop = &r->loop;
@@ -437,11 +405,8 @@ int txg_run(const struct txg_run_config *config)
     txg_session_free(r.session);
     txg_setup_free(r.setup);
     txg_files_free(r.files);
-#ifdef TXG_SOCKETS
     txg_arrivals_free(r.arrivals);
-#endif
     free(r.origins);
-    free(r.joined);
     free(r.times);
     uv_loop_close(&r.loop);
     return r.exit_code;

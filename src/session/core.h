@@ -82,7 +82,7 @@ void txg_session_maybe_begin(struct txg_session *s);
 
 /* members.c: gateways that come and go while the run lasts. */
 void txg_session_leave(struct txg_session *s, struct txg_node *node);
-void txg_session_join(struct txg_session *s, size_t origin);
+void txg_session_join(struct txg_session *s, const char *name);
 void txg_session_let_go(struct txg_session *s); /* those who asked and had to stay until now */
 
 /* down.c */

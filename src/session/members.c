@@ -2,6 +2,8 @@
 
 #include "src/session/core.h"
 
+#include <string.h>
+
 /* What it has not started goes back, and it is sent no more. */
 static void let_go(struct txg_session *s, struct txg_node *node)
 {
@@ -41,12 +43,28 @@ void txg_session_leave(struct txg_session *s, struct txg_node *node)
         let_go(s, node);
 }
 
-void txg_session_join(struct txg_session *s, size_t origin)
+/* The place of one that is late and called so, else of one for anybody; n_gateways: there is none.
+ */
+static size_t place_for(const struct txg_session *s, const char *name)
 {
+    size_t anybody = s->config.n_gateways;
+    for (size_t i = 0; i < s->config.n_gateways; i++) {
+        const struct txg_session_gateway *g = &s->gateways[i];
+        if (g->late && g->device && strcmp(g->device, name) == 0)
+            return i;
+        if (g->late && !g->device && anybody == s->config.n_gateways)
+            anybody = i;
+    }
+    return anybody;
+}
+
+void txg_session_join(struct txg_session *s, const char *name)
+{
+    size_t origin = place_for(s, name);
     bool open = s->progress == TXG_WAITING || s->progress == TXG_DEALING;
-    if (origin >= s->config.n_gateways || !s->gateways[origin].late || !open)
+    if (origin == s->config.n_gateways || !open)
         return;
-    s->gateways[origin].late = false;
+    s->gateways[origin].late = false; /* it is the session's own copy */
     struct txg_node *node = txg_session_add_node(s, origin, NULL);
     txg_session_report(s, TXG_EVENT_GATEWAY_START, node);
     txg_session_report_text(s, TXG_EVENT_NOTE, node, txg_session_format(s, "%s joins", node->id));

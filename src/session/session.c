@@ -363,7 +363,7 @@ void txg_session_event(struct txg_session *s, int64_t now, const struct txg_node
     else if (event->type == TXG_NODE_LEAVING)
         txg_session_leave(s, node);
     else if (event->type == TXG_NODE_JOIN)
-        txg_session_join(s, event->origin);
+        txg_session_join(s, event->name);
     else if (event->type == TXG_NODE_INTERRUPT)
         interrupt(s);
     if (s->offers)

@@ -103,7 +103,8 @@ enum txg_node_event_type {
     TXG_NODE_MESSAGE,   /* a worker message: workerready ... workerfinished */
     TXG_NODE_DOWN,      /* the last event of a gateway */
     TXG_NODE_LEAVING,   /* it asks to go: what it has not started is for others */
-    TXG_NODE_JOIN,      /* one that is late has come: OPEN follows, unless the run is at its end */
+    TXG_NODE_JOIN,      /* `name` has come: OPEN follows where one of that name, or one for
+                         * anybody, is late and the run not at its end */
     TXG_NODE_INTERRUPT, /* Ctrl-C: the first time running tests finish, the second time KILL */
     TXG_NODE_TICK       /* a deadline of txg_session_deadline passed */
 };
@@ -119,7 +120,7 @@ enum txg_node_down {
 struct txg_node_event {
     enum txg_node_event_type type;
     unsigned gateway; /* number; MESSAGE, DOWN and LEAVING */
-    size_t origin;    /* JOIN: place in the configuration's gateways */
+    const char *name; /* JOIN */
     const struct txg_msg *msg;
     enum txg_node_down down;
     bool host;              /* DOWN: its host has ended, and all gateways there with it */

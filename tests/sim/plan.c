@@ -138,6 +138,7 @@ static void draw_failed(struct sim_plan *p, struct sim_rng *r)
 
 static void draw_labels(struct sim_plan *p, struct sim_rng *r)
 {
+    static const char *const names[SIM_BOARDS] = {"b0", "b1", "b2", "b3", "b4", "b5", "b6", "b7"};
     static const char *const labels[] = {"can", "imx6"};
     static const char *const groups[] = {NULL, "g0", "g1"};
     p->config.n_suites = sim_chance(r, 60) ? 1 : sim_between(r, 2, SIM_SUITES);
@@ -165,8 +166,8 @@ static void draw_labels(struct sim_plan *p, struct sim_rng *r)
         for (size_t i = 0; i < 2; i++)
             if (sim_chance(r, 70))
                 p->boards[b].labels[n++] = labels[i];
-        p->gateways[b] =
-            (struct txg_session_gateway){.spec = "popen", .labels = p->boards[b].labels};
+        p->gateways[b] = (struct txg_session_gateway){
+            .device = names[b], .spec = "popen", .labels = p->boards[b].labels};
     }
 }
 

@@ -362,7 +362,10 @@ static bool strike(struct sim_world *w, const struct sim_fault *fault)
 static void handle(struct sim_world *w, const struct sim_item *item)
 {
     if (item->what == SIM_JOINS) {
-        feed(w, &(struct txg_node_event){.type = TXG_NODE_JOIN, .origin = item->gateway}, NULL);
+        feed(w,
+             &(struct txg_node_event){.type = TXG_NODE_JOIN,
+                                      .name = w->plan->gateways[item->gateway].device},
+             NULL);
         return;
     }
     struct sim_node *node = &w->nodes[item->gateway];

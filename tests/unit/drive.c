@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "src/base/str.h"
+#include "tests/lib/suite.h"
 
 static struct txg_session_gateway gateways[16];
 static const struct txg_session_suite suites[1];
@@ -286,9 +287,9 @@ void drive_leaving(struct drive *d, unsigned gateway)
     put(d, &(struct txg_node_event){.type = TXG_NODE_LEAVING, .gateway = gateway});
 }
 
-void drive_join(struct drive *d, size_t origin)
+void drive_join(struct drive *d, const char *name)
 {
-    put(d, &(struct txg_node_event){.type = TXG_NODE_JOIN, .origin = origin});
+    put(d, &(struct txg_node_event){.type = TXG_NODE_JOIN, .name = name});
 }
 
 void drive_interrupt(struct drive *d)
@@ -300,4 +301,12 @@ void drive_tick(struct drive *d, int64_t now)
 {
     d->now = now;
     put(d, &(struct txg_node_event){.type = TXG_NODE_TICK});
+}
+
+void expect(struct drive *d, const char *wanted)
+{
+    const char *got = drive_take(d);
+    CU_ASSERT_STRING_EQUAL(got, wanted);
+    if (strcmp(got, wanted) != 0)
+        printf("\n  wanted %s\n  got    %s\n", wanted, got);
 }

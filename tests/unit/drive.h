@@ -24,6 +24,7 @@ void drive_release(struct drive *d);
  * "gw0 a passed" ("- a not run" where nobody ran it), "gw0 a failed, try 1", "down gw0", "collected
  * gw0 3", "warning gw0: text", "stopping: text", "finish 1". Borrowed until the next take. */
 const char *drive_take(struct drive *d);
+void expect(struct drive *d, const char *wanted); /* of drive_take; prints both */
 
 void drive_message(struct drive *d, unsigned gateway, const struct txg_msg *msg);
 void drive_ready(struct drive *d, unsigned gateway);
@@ -40,7 +41,7 @@ void drive_finished(struct drive *d, unsigned gateway); /* workerfinished, and d
 void drive_down(struct drive *d, unsigned gateway, enum txg_node_down down);
 void drive_host_down(struct drive *d, unsigned gateway, enum txg_node_down down); /* its words */
 void drive_leaving(struct drive *d, unsigned gateway);
-void drive_join(struct drive *d, size_t origin);
+void drive_join(struct drive *d, const char *name);
 void drive_interrupt(struct drive *d);
 void drive_tick(struct drive *d, int64_t now);
 
