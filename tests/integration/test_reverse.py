@@ -13,6 +13,7 @@ import pytest
 import events
 import processes
 from conftest import BUILDDIR
+from processes import wait_for
 from test_socket import WORKER, built_with_sockets, key, listen, listener  # noqa: F401
 
 pytestmark = pytest.mark.skipif(not built_with_sockets(), reason="built without libsodium")
@@ -75,6 +76,37 @@ def dial(txgate, tmp_path, key, port):
 @pytest.fixture
 def run(txgate, port, key):
     return lambda *words, **kwargs: txgate.run("--listen", port, "--key-file", key, *words, **kwargs)
+
+
+class Beside:
+    """A run that goes on while the test does other things."""
+
+    def __init__(self, run, *words):
+        self.results = []
+        self.thread = threading.Thread(target=lambda: self.results.append(run(*words)))
+        self.thread.start()
+
+    def result(self, seconds=40):
+        self.thread.join(seconds)
+        assert self.results, "the run does not end"
+        return self.results[0]
+
+
+@pytest.fixture
+def begin(run):
+    return lambda *words: Beside(run, *words)
+
+
+@pytest.fixture
+def gate(script, tmp_path):
+    """A test that says it has begun, and ends when it is opened; by itself after a while."""
+    def write(name):
+        script(name, "touch %(at)s.begun; i=0\n"
+                     "while [ ! -e %(at)s.open ] && [ $((i += 1)) -lt 600 ]; do sleep 0.05; done\n"
+                     % {"at": tmp_path / name})
+        begun, opened = tmp_path / (name + ".begun"), tmp_path / (name + ".open")
+        return lambda: wait_for(begun.exists), opened.touch
+    return write
 
 
 @pytest.mark.parametrize("dist, failed", [("each", 12), ("load", 3)])
@@ -202,7 +234,7 @@ def test_what_can_not_listen(run, txgate, script, tmp_path, port):
     assert hosts.code == 6 and "`txgate run --listen` waits for it" in hosts.out, hosts
 
 
-def test_words_of_the_worker(dial, key, tmp_path, txgate):
+def test_words_of_the_worker(dial, key, tmp_path, port):
     def said(*words):
         done = subprocess.run([WORKER, *map(str, words)], cwd=tmp_path, stdin=subprocess.DEVNULL,
                               stderr=subprocess.PIPE, universal_newlines=True, timeout=20)
@@ -215,20 +247,23 @@ def test_words_of_the_worker(dial, key, tmp_path, txgate):
     assert "--name belongs to --connect" in said("--listen", "1", "--key-file", key, "--name", "a")
     nobody = dial()
     nobody.wait_for("Connection refused: no `txgate run --listen` there now; trying again")
-    time.sleep(1.5)
-    assert nobody.log().count("refused") == 1  # what does not change is said once
+    with socket.create_server(("127.0.0.1", port)) as server:
+        server.settimeout(20)
+        for _ in range(3):
+            server.accept()[0].close()
+    nobody.wait_for("closed in the handshake")
+    assert nobody.log().count("closed in the handshake") == 1  # what does not change is said once
     begun = time.monotonic()
     assert nobody.stop() == 0 and time.monotonic() - begun < 2
 
 
-def test_strangers_are_refused_while_a_run_goes_on(txgate, run, dial, script, port):
+def test_strangers_are_refused_while_a_run_goes_on(txgate, begin, dial, gate, port):
     """Another key, garbage, silence: said with the address, and nothing of it disturbs the run."""
-    script("slow", "sleep 3\n")
+    begun, finish = gate("slow")
     txgate("keygen", "other.key")
-    results = []
-    thread = threading.Thread(target=lambda: results.append(run("--expect", "1", "-v", "slow")))
     dial("good")
-    thread.start()
+    beside = begin("--expect", "1", "-v", "slow")
+    begun()
     bad = dial("bad", key="../other.key")
     bad.wait_for("closed in the handshake: there is another key")
     with socket.create_connection(("127.0.0.1", port), 10) as garbage:
@@ -239,8 +274,8 @@ def test_strangers_are_refused_while_a_run_goes_on(txgate, run, dial, script, po
         except ConnectionResetError:
             pass
     idle = [socket.create_connection(("127.0.0.1", port), 10) for _ in range(200)]
-    thread.join(30)
-    result = results[0]
+    finish()
+    result = beside.result()
     for one in idle:
         one.close()
     assert result.code == 0 and "1 passed" in result.out, result
@@ -256,26 +291,20 @@ def test_a_worker_and_a_worker_have_no_session(dial, listener, key):
     listener.wait_for("refused")
 
 
-def test_it_ends_with_all_it_started(run, dial, script, tmp_path):
+def test_it_ends_with_all_it_started(begin, dial, script, tmp_path):
     """SIGTERM twice: its tests are killed at once, the run knows that it was lost."""
     script("long", "sleep 60 & echo $! >%s/pid; wait\n" % tmp_path)
     worker = dial("board")
-    results = []
-    thread = threading.Thread(target=lambda: results.append(
-        run("--expect", "1", "--max-worker-restart", "0", "long")))
-    thread.start()
-    end = time.monotonic() + 10
-    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    beside = begin("--expect", "1", "--max-worker-restart", "0", "long")
+    wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
     child = int((tmp_path / "pid").read_text())
     worker.child.terminate()
     worker.wait_for("leaving: what runs may finish; once more ends it now")
     assert os.path.exists("/proc/%d" % child)
     assert worker.stop() == 0
-    thread.join(30)
+    result = beside.result()
     assert not os.path.exists("/proc/%d" % child)
-    assert "1 lost" in results[0].out, results[0]
+    assert "1 lost" in result.out, result
 
 
 def test_the_door_ends_with_a_killed_controller(txgate, dial, script, port, key):
@@ -288,36 +317,32 @@ def test_the_door_ends_with_a_killed_controller(txgate, dial, script, port, key)
     child.send_signal(signal.SIGKILL)
     child.wait()
     worker.wait_for("has ended")
-    end = time.monotonic() + 10
-    while time.monotonic() < end:
+
+    def nobody_listens():
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
         except ConnectionRefusedError:
-            return
-        time.sleep(0.1)
-    pytest.fail("somebody still listens")
+            return True
+        return False
+    wait_for(nobody_listens)
 
 
 @pytest.mark.parametrize("dist", ["load", "worksteal", "loadscope", "loadfile", "duration"])
-def test_one_joins_and_one_leaves(run, dial, script, tmp_path, dist):
+def test_one_joins_and_one_leaves(begin, dial, script, tmp_path, dist):
     """Nothing is lost or run twice, the one who came has run tests, the one who left none after."""
     for n in range(40):
         script("t%02d" % n, "sleep 0.15; echo $PWD >>%s/ran.%d\n" % (tmp_path, n))
+
+    def some_ran_at(worker):
+        wait_for(lambda: any(str(worker.folder) in ran.read_text() for ran in tmp_path.glob("ran.*")))
     first, second = dial("first"), dial("second")
-    results = []
-    thread = threading.Thread(target=lambda: results.append(
-        run("-v", "--tx", "3*reverse", "--expect", "2", "--dist", dist, "--jsonl", "log",
-            *("t%02d" % n for n in range(40)))))
-    thread.start()
-    first.wait_for("linked with")
-    second.wait_for("linked with")
-    time.sleep(0.6)
-    third = dial("third")
-    third.wait_for("linked with")
-    time.sleep(0.6)
+    beside = begin("-v", "--tx", "3*reverse", "--expect", "2", "--dist", dist, "--jsonl", "log",
+                   *("t%02d" % n for n in range(40)))
+    some_ran_at(first)
+    some_ran_at(second)
+    some_ran_at(dial("third"))
     assert second.stop() == 0
-    thread.join(60)
-    result = results[0]
+    result = beside.result()
     assert result.code == 0 and " 40 passed" in result.out, result
     assert "gw2 joins" in result.out and " leaves: " in result.out, result
     ran = [(tmp_path / ("ran.%d" % n)).read_text().splitlines() for n in range(40)]
@@ -329,52 +354,51 @@ def test_one_joins_and_one_leaves(run, dial, script, tmp_path, dist):
         assert events.check(lines) == []
 
 
-def test_the_only_one_leaves(run, dial, script):
+def test_the_only_one_leaves(begin, dial, script, gate, tmp_path):
     """Another that connects takes its place; who left is not blamed."""
-    for n in range(12):
-        script("t%02d" % n, "sleep 0.2\n")
+    begun, finish = gate("t00")
+    for n in range(1, 12):
+        script("t%02d" % n, "true\n")
     one = dial("one")
-    results = []
-    thread = threading.Thread(target=lambda: results.append(
-        run("--expect", "1", *("t%02d" % n for n in range(12)))))
-    thread.start()
-    one.wait_for("linked with")
-    time.sleep(0.7)
-    assert one.stop() == 0
+    beside = begin("--expect", "1", "--jsonl", "log", *("t%02d" % n for n in range(12)))
+    begun()
+    one.child.terminate()
+    one.wait_for("leaving: ")
+    finish()
+    assert one.child.wait(20) == 0
     dial("two")
-    thread.join(40)
-    assert results[0].code == 0 and "12 passed" in results[0].out, results[0]
+    result = beside.result()
+    assert result.code == 0 and "12 passed" in result.out, result
+    assert "it has left, and no other can run what is left" in result.out, result
+    with open(tmp_path / "log") as lines:
+        assert events.check(lines) == []
 
 
-def test_leaving_each_waits_for_its_tests(run, dial, script):
-    for n in range(5):
-        script("t%d" % n, "sleep 0.2\n")
+def test_leaving_each_waits_for_its_tests(begin, dial, script, gate):
+    begun, finish = gate("t0")
+    for n in range(1, 5):
+        script("t%d" % n, "true\n")
     one = dial("one")
-    results = []
-    thread = threading.Thread(target=lambda: results.append(
-        run("--expect", "1", "--dist", "each", *("t%d" % n for n in range(5)))))
-    thread.start()
-    one.wait_for("linked with")
-    time.sleep(0.3)
-    assert one.stop() == 0
-    thread.join(30)
-    assert results[0].code == 0 and "5 passed" in results[0].out, results[0]
+    beside = begin("--expect", "1", "--dist", "each", *("t%d" % n for n in range(5)))
+    begun()
+    one.child.terminate()
+    one.wait_for("leaving: ")
+    finish()
+    assert one.child.wait(20) == 0
+    result = beside.result()
+    assert result.code == 0 and "5 passed" in result.out, result
 
 
-def test_nobody_joins_each(run, dial, script):
+def test_nobody_joins_each(begin, dial, gate):
     """Who comes beyond --expect is named, runs nothing and holds nothing up."""
-    script("slow", "sleep 3\n")
-    results = []
-    thread = threading.Thread(target=lambda: results.append(
-        run("--expect", "1", "--dist", "each", "-v", "slow")))
-    first = dial("first")
-    thread.start()
-    first.wait_for("linked with")
-    time.sleep(0.5)
+    begun, finish = gate("slow")
+    dial("first")
+    beside = begin("--expect", "1", "--dist", "each", "-v", "slow")
+    begun()
     extra = dial("extra")
     extra.wait_for("linked with")
-    thread.join(30)
-    result = results[0]
+    finish()
+    result = beside.result()
     assert result.code == 0 and "1 passed" in result.out, result
     assert re.search(r"extra \(127\.0\.0\.1:\d+\) connected, and no gateway waits for it", result.out), result
     assert "gw1" not in result.out and not list(extra.folder.iterdir()), result
@@ -388,18 +412,17 @@ def resident(pid):
         return own + sum(resident(int(child)) for child in children.read().split())
 
 
-def test_memory_is_flat_while_strangers_crowd(txgate, dial, script, port, key, sanitized):
+def test_memory_is_flat_while_strangers_crowd(txgate, dial, gate, port, key, sanitized):
     """Half-open and slow ones at the controller's port: bounded in number and time, the run goes on."""
-    script("long", "sleep 14\n")
-    worker = dial("board")
+    begun, finish = gate("long")
+    dial("board")
     with open(key.parent / "run.out", "wb") as out:
         child = subprocess.Popen([BUILDDIR / "txgate", "run", "--listen", str(port), "--key-file", key,
                                   "--expect", "1", "-v", "long"], cwd=key.parent, stdout=out, stderr=out,
                                  env=dict(os.environ, **{processes.MARK: txgate.mark}))
     crowd = []
     try:
-        worker.wait_for("linked with")
-        time.sleep(0.5)
+        begun()
         before = resident(child.pid)
         for n in range(400):
             crowd.append(socket.create_connection(("127.0.0.1", port), 10))
@@ -409,7 +432,7 @@ def test_memory_is_flat_while_strangers_crowd(txgate, dial, script, port, key, s
         print("400 half-open: memory of the controller %d + %d KiB" % (before, grown))
         assert sanitized or grown <= 512, (before, grown)
         slow = socket.create_connection(("127.0.0.1", port), 10)  # the last: none comes that takes its place
-        begun, closed = time.monotonic(), False
+        since, closed = time.monotonic(), False
         for byte in b"\0\x30" + b"x" * 40:  # a byte now and then does not buy time
             try:
                 slow.sendall(bytes([byte]))
@@ -417,7 +440,8 @@ def test_memory_is_flat_while_strangers_crowd(txgate, dial, script, port, key, s
                 closed = True
                 break
             time.sleep(0.4)
-        assert closed and 9 < time.monotonic() - begun < 12
+        assert closed and 9 < time.monotonic() - since < 12
+        finish()
         assert child.wait(30) == 0
     finally:
         for one in crowd:

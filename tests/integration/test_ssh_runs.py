@@ -13,6 +13,7 @@ import pytest
 
 import processes
 import sshd
+from processes import wait_for
 
 pytestmark = pytest.mark.skipif(not sshd.find("sshd"), reason="no sshd (Debian: openssh-server)")
 
@@ -156,13 +157,6 @@ def test_login_shells(over, txgate, folder, client, serve, devices, shell, tmp_p
                   "--dist", "load", "-q", "--tb=line", *devices)
     assert result.code == 1 and "3 failed" in result.out, result
     assert "welcome" not in result.out, result
-
-
-def wait_for(condition, seconds=10):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])

@@ -33,6 +33,13 @@ def name(pid):
     return read(pid, "comm").strip().decode(errors="replace")
 
 
+def wait_for(condition, seconds=10):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come about in %g s" % seconds
+        time.sleep(0.02)
+
+
 def wait_for_none(mark, seconds):
     """Those that are still there after `seconds`; empty as soon as there are none."""
     end = time.monotonic() + seconds
