@@ -144,29 +144,33 @@ static int check_listen(const struct txg_options *o, const struct txg_spec *reve
     return 0;
 }
 
-/* The first gateway of reverse, or NULL. Those beyond --expect may join later. */
-static const struct txg_spec *find_reverse(const struct txg_options *o, struct txg_plan *p,
-                                           size_t *n)
+/* The first gateway of reverse, or NULL, and how many there are. */
+static const struct txg_spec *find_reverse(const struct txg_plan *p, size_t *n)
 {
     const struct txg_spec *first = NULL;
     *n = 0;
     for (size_t i = 0; i < p->gateways.n; i++) {
-        struct txg_gateway_def *def = &p->gateways.items[i];
-        if (def->spec->kind != TXG_SPEC_REVERSE)
-            continue;
-        first = first ? first : def->spec;
-        def->late = o->expect && *n >= (size_t)o->expect;
-        ++*n;
+        const struct txg_spec *spec = p->gateways.items[i].spec;
+        if (spec->kind == TXG_SPEC_REVERSE && ++*n == 1)
+            first = spec;
     }
     return first;
 }
 
+/* Those beyond the first `expected` may join while the run lasts. */
+static void mark_late(struct txg_plan *p, size_t expected)
+{
+    for (size_t i = 0, n = 0; i < p->gateways.n; i++)
+        if (p->gateways.items[i].spec->kind == TXG_SPEC_REVERSE)
+            p->gateways.items[i].late = n++ >= expected;
+}
+
 static int expand(const struct txg_options *o, int n, struct txg_plan *p, struct txg_err *err)
 {
-    size_t expected;
+    size_t there;
     if (txg_expand(&o->tx, n, &p->config, &p->gateways, err) != 0)
         return -1;
-    if (!o->expect || n || find_reverse(o, p, &expected))
+    if (!o->expect || n || find_reverse(p, &there))
         return 0;
     struct txg_strv tx = {0};
     TXG_AUTOFREE char *spec = txg_xasprintf("%ld*reverse", o->expect);
@@ -181,11 +185,13 @@ static int expand(const struct txg_options *o, int n, struct txg_plan *p, struct
 static int choose_reverse(const struct txg_options *o, struct txg_plan *p, struct txg_err *err)
 {
     size_t n;
-    const struct txg_spec *reverse = find_reverse(o, p, &n);
+    const struct txg_spec *reverse = find_reverse(p, &n);
     if (o->expect > 0 && (size_t)o->expect > n)
         return txg_err_set(err, TXG_E_USAGE,
                            "--expect %ld: only %zu gateway%s of reverse can be waited for",
                            o->expect, n, n == 1 ? "" : "s");
+    if (o->expect > 0)
+        mark_late(p, (size_t)o->expect);
     return check_listen(o, reverse, err);
 }
 

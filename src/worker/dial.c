@@ -236,10 +236,8 @@ static void choose_name(struct dialler *d)
         snprintf(d->name, sizeof d->name, "%s", d->options->name);
     else if (gethostname(d->name, sizeof d->name - 1) != 0 || !d->name[0])
         strcpy(d->name, "worker");
-    for (char *c = d->name; *c; c++)
-        if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
-              *c == '.' || *c == '_' || *c == '-'))
-            *c = '-';
+    for (size_t good; d->name[good = txg_service_name_prefix(d->name)];)
+        d->name[good] = good ? '-' : '_';
 }
 
 static int start(struct dialler *d, struct txg_err *err)

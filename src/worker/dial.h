@@ -20,12 +20,10 @@
     "                     [--user UID[:GID]]\n"
 #define TXG_DIAL_HELP                                                                              \
     "\n"                                                                                           \
-    "With --connect it goes to a `txgate run --listen PORT` that has the same key, for hosts "     \
-    "that\n"                                                                                       \
-    "can't be reached themselves. NAME (the host's name) is the id that the fleet knows it by. "   \
-    "It\n"                                                                                         \
-    "connects again and again, up to 5 s apart, until SIGTERM: then it\n"                          \
-    "leaves when its running tests have finished, and at once when that comes again.\n"
+    "With --connect it goes to a `txgate run --listen PORT` that has the same key, for hosts\n"    \
+    "that can't be reached themselves. NAME (the host's name) is the id that the fleet knows\n"    \
+    "it by. It connects again and again, up to 5 s apart, until SIGTERM: then it leaves when\n"    \
+    "its running tests have finished, and at once when that comes again.\n"
 
 /* Options as for main; one of them is --connect. Returns as txg_listen_main. */
 int txg_dial_main(int argc, char **argv);

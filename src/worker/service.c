@@ -48,14 +48,22 @@ static int parse_user(struct txg_service_options *o, struct txg_err *err)
     return 0;
 }
 
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
+
+size_t txg_service_name_prefix(const char *name)
+{
+    return strspn(name, LETTERS) ? strspn(name, LETTERS ".+-") : 0;
+}
+
 static int check_name(const char *name, struct txg_err *err)
 {
-    size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+    size_t len = txg_service_name_prefix(name);
     if (len > 0 && len <= NAME_MAX_BYTES && name[len] == '\0')
         return 0;
     return txg_err_set(err, TXG_E_USAGE,
-                       "--name %s: expected letters, digits, '.', '_' and '-', %d at most", name,
-                       NAME_MAX_BYTES);
+                       "--name %s: expected letters, digits and any of _ . + - (first a letter, a "
+                       "digit or _), at most %d of them",
+                       name, NAME_MAX_BYTES);
 }
 
 static int check(const struct txg_service_options *o, struct txg_err *err)

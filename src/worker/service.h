@@ -6,6 +6,7 @@
 #define TXG_WORKER_SERVICE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
@@ -21,6 +22,9 @@ struct txg_service_options {
     uid_t uid;
     gid_t gid;
 };
+
+/* How much of it is a name as an id is one (docs/config.md, a word). */
+size_t txg_service_name_prefix(const char *name);
 
 /* As for main. Names what is wrong, and what is missing. */
 int txg_service_parse(struct txg_service_options *o, int argc, char **argv, struct txg_err *err);

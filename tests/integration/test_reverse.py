@@ -243,7 +243,8 @@ def test_words_of_the_worker(dial, key, tmp_path, port):
     assert "--connect needs --key-file" in said("--connect", "127.0.0.1:1")
     assert "expected one of them" in said("--connect", "1", "--listen", "1", "--key-file", key)
     assert "--connect: host:1: expected PORT" in said("--connect", "host:1", "--key-file", key)
-    assert "--name a b: expected letters" in said("--connect", "1", "--key-file", key, "--name", "a b")
+    for name in "a b", ".a", "-a", "", "a" * 65:
+        assert "--name %s: expected letters" % name in said("--connect", "1", "--key-file", key, "--name", name)
     assert "--name belongs to --connect" in said("--listen", "1", "--key-file", key, "--name", "a")
     nobody = dial()
     nobody.wait_for("Connection refused: no `txgate run --listen` there now; trying again")
