@@ -197,13 +197,10 @@ static void step_done(struct txg_noise *n, struct txg_span sealed)
 
 static int handshake_write(struct txg_noise *n, struct txg_span payload, struct txg_buf *out)
 {
-    /* crypto_scalarmult_base would come with 75 KB of tables. */
-    static const unsigned char base[TXG_NOISE_KEY] = {9};
     unsigned char public_key[TXG_NOISE_KEY];
     if (n->step == 0)
         mix_psk(n);
-    if (crypto_scalarmult(public_key, n->ephemeral, base) != 0)
-        abort(); /* only for a point of small order, which 9 is not */
+    crypto_scalarmult_base(public_key, n->ephemeral);
     mix_ephemeral(n, public_key);
     if (n->step == 1 && mix_secret(n) != 0)
         return -1;
