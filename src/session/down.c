@@ -164,7 +164,8 @@ static bool is_for_another(const struct txg_session *s, size_t number)
 static bool is_missed(const struct txg_session *s, const struct txg_node *node)
 {
     const struct txg_pending *p = &s->deal.pending;
-    if (!node->leaving || s->progress != TXG_DEALING || s->config.dist == TXG_DIST_EACH)
+    if (!node->leaving || !node->tests || s->progress != TXG_DEALING ||
+        s->config.dist == TXG_DIST_EACH)
         return false;
     for (size_t i = p->head; i < p->tail; i++)
         if (txg_deal_may_run(&s->deal, node, p->items[i]) && !is_for_another(s, p->items[i]))

@@ -51,6 +51,28 @@ static void the_last_one_leaves(void)
     drive_release(&d);
 }
 
+/* Its tests are not the run's: it is sent home, whatever it asks for, and nobody is missed. */
+static void one_leaves_that_had_other_tests(void)
+{
+    struct drive d;
+    struct txg_session_config config = drive_config(TXG_DIST_LOAD, 2);
+    drive_begin(&d, &config);
+    drive_collect(&d, 0, "abcdefgh");
+    drive_collect(&d, 1, "abcdefgh");
+    drive_take(&d);
+    drive_down(&d, 1, TXG_DOWN_CRASHED);
+    expect(&d, "down gw1; replace gw1 by gw2");
+    drive_ready(&d, 2);
+    drive_leaving(&d, 2);
+    drive_take(&d);
+    drive_records(&d, 2, "xy");
+    CU_ASSERT_PTR_NOT_NULL(strstr(drive_take(&d), "other tests than the rest; gw2 shutdown"));
+    drive_finished(&d, 2);
+    expect(&d, "");
+    drive_interrupt(&d);
+    drive_release(&d);
+}
+
 static void who_leaves_each_stays_for_its_tests(void)
 {
     struct drive d;
@@ -96,6 +118,7 @@ int main(int argc, char **argv)
     static const struct txg_test tests[] = {
         {"one leaves", one_leaves},
         {"the last one leaves", the_last_one_leaves},
+        {"one leaves that had other tests", one_leaves_that_had_other_tests},
         {"who leaves each stays for its tests", who_leaves_each_stays_for_its_tests},
         {"one joins", one_joins},
         {0},
