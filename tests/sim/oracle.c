@@ -235,11 +235,12 @@ static void count_death(struct sim_world *w, const struct sim_node *node, bool o
     struct sim_oracle *o = &w->oracle;
     unsigned host = w->plan->boards[node->board].host;
     o->boards[node->board].deaths += !node->seen.worked;
-    if (!of_host || o->hosts[host].died_at == w->now + 1)
+    /* who was there at one loss of the host tells of the same, however late */
+    if (!of_host || node->number < o->hosts[host].counted)
         return;
     o->hosts[host].deaths = o->hosts[host].worked ? 0 : o->hosts[host].deaths + 1;
     o->hosts[host].worked = false;
-    o->hosts[host].died_at = w->now + 1;
+    o->hosts[host].counted = w->n_nodes;
 }
 
 static void before_down(struct sim_world *w, struct sim_node *node,

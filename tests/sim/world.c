@@ -303,11 +303,12 @@ static bool lose_host(struct sim_world *w, unsigned host, int64_t after)
     return any;
 }
 
-/* A second pause does not end the first: what waits for its end is in order. */
+/* A second pause does not move the end of the first: what waits for it is in order. */
 static void pause_node(struct sim_world *w, struct sim_node *node)
 {
     int64_t until = w->now + sim_between(&w->rng, 1, 4 * SIM_S);
-    node->still_until = until > node->still_until ? until : node->still_until;
+    if (w->now >= node->still_until)
+        node->still_until = until;
 }
 
 static bool strike(struct sim_world *w, const struct sim_fault *fault)

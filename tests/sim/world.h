@@ -99,7 +99,7 @@ struct sim_oracle {
     struct { /* deaths in a row before a first test */
         unsigned deaths;
         bool worked;     /* of a host: since the last of them */
-        int64_t died_at; /* of a host: all its gateways go at one time; plus 1 */
+        size_t counted; /* of a host: nodes that were there at its last loss */
     } boards[SIM_BOARDS], hosts[SIM_BOARDS];
     bool lives;       /* another gateway than the one that went down */
     bool counts_down; /* as failed, the one that went down */
