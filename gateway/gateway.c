@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "gateway/host.h"
+#include "gateway/listeners.h"
 #include "gateway/opening.h"
 #include "gateway/syncs.h"
 #include "gateway/wire/frame.h"
@@ -52,6 +53,7 @@ struct txg_gateways {
     struct place *hosts;
     size_t n_hosts, cap_hosts;
     struct txg_syncs syncs;
+    struct txg_listeners *listeners;
     uv_timer_t tick;
     size_t starting, closed;
     bool closing, tick_closed;
@@ -125,6 +127,7 @@ static void close_ready(struct txg_gateways *set, struct gateway *g)
     set->closed++;
 }
 
+/* `g`: NULL for what is no gateway's. */
 static const char *describe_exit(const struct gateway *g, const struct txg_msg_exited *e, char *out,
                                  size_t size)
 {
@@ -143,7 +146,7 @@ static const char *describe_exit(const struct gateway *g, const struct txg_msg_e
         snprintf(out, size, "start of the worker: %.*s", TXG_FMT(e->text));
         break;
     case TXG_EXIT_CLOSED:
-        snprintf(out, size, "%s", g->fault ? g->fault : "worker was closed");
+        snprintf(out, size, "%s", g && g->fault ? g->fault : "worker was closed");
         break;
     case TXG_EXIT_PROTOCOL:
         snprintf(out, size, "worker broke the protocol: %.*s", TXG_FMT(e->text));
@@ -182,9 +185,11 @@ static void take_exited(struct txg_gateways *set, struct txg_host *h,
         return;
     }
     struct gateway *g = find(set, h, e->channel);
-    if (!g)
-        return;
     describe_exit(g, e, text, sizeof text);
+    if (!g) {
+        txg_listeners_exited(set->listeners, h, e->channel, text);
+        return;
+    }
     if (g->state != READY)
         down(set, g, was_killed(e) ? TXG_GATEWAY_CUT_OFF : TXG_GATEWAY_NOT_STARTED, text);
     else if (e->cause == TXG_EXIT_STATUS && e->status == 0)
@@ -277,7 +282,9 @@ static bool on_bytes(void *user, struct txg_host *h, uint32_t channel, struct tx
 {
     struct txg_gateways *set = user;
     const struct gateway *g = find(set, h, channel);
-    if (!g || !is_raw(g))
+    if (!g)
+        return txg_listeners_take(set->listeners, h, channel, bytes);
+    if (!is_raw(g))
         return false;
     set->config.on_bytes(set->config.user, (unsigned)(channel - 1), bytes);
     return true;
@@ -293,6 +300,7 @@ static void on_words(void *user, struct txg_host *h, const char *line)
 static void on_lost(void *user, struct txg_host *h, bool cut_off, const char *text)
 {
     struct txg_gateways *set = user;
+    txg_listeners_lost(set->listeners, h, text);
     enum txg_gateway_end unready = cut_off ? TXG_GATEWAY_CUT_OFF : TXG_GATEWAY_NOT_STARTED;
     for (size_t i = 0; i < set->n; i++) {
         struct gateway *g = &set->items[i];
@@ -319,6 +327,7 @@ static void on_end(void *user, struct txg_host *h)
         if (set->hosts[i].host == h)
             set->hosts[i] = set->hosts[--set->n_hosts];
     txg_syncs_drop(&set->syncs, h);
+    txg_listeners_lost(set->listeners, h, "its host was closed");
     txg_host_free(h);
     if (set->closing && set->tick_closed && set->n_hosts == 0)
         set->config.on_closed(set->config.user);
@@ -449,10 +458,15 @@ static void on_tick(uv_timer_t *timer)
     give_closed_up(set, now);
 }
 
+static struct txg_host *hold_host(void *user, const struct txg_spec *spec);
+static void release_host(void *user, struct txg_host *h);
+
 struct txg_gateways *txg_gateways_new(const struct txg_gateways_config *config)
 {
     struct txg_gateways *set = txg_xcalloc(1, sizeof *set);
     set->config = *config;
+    set->listeners =
+        txg_listeners_new(&(struct txg_listeners_config){set, hold_host, release_host});
     uv_timer_init(config->loop, &set->tick);
     set->tick.data = set;
     uv_timer_start(&set->tick, on_tick, TICK, TICK);
@@ -488,6 +502,7 @@ static struct txg_host *host_for(struct txg_gateways *set, unsigned number,
         .connect_timeout = set->config.connect_timeout,
         .accept_new_host_keys = set->config.accept_new_host_keys,
         .arrivals = set->config.arrivals,
+        .listeners = set->listeners,
         .no_cache = set->config.no_cache,
         .user = set,
         .on_message = on_message,
@@ -502,6 +517,29 @@ static struct txg_host *host_for(struct txg_gateways *set, unsigned number,
     set->hosts = txg_grow(set->hosts, set->n_hosts, &set->cap_hosts, sizeof *set->hosts);
     set->hosts[set->n_hosts++] = (struct place){.host = h, .first = number};
     return h;
+}
+
+/* For a gateway that is installed via it. */
+static struct txg_host *hold_host(void *user, const struct txg_spec *spec)
+{
+    struct txg_gateways *set = user;
+    unsigned number = 0;
+    for (unsigned i = 0; i < set->n; i++)
+        if (set->items[i].spec && set->items[i].spec->through == spec)
+            number = i;
+    struct txg_host *h = host_for(set, number, spec);
+    place_of(set, h)->gateways++;
+    return h;
+}
+
+static void release_host(void *user, struct txg_host *h)
+{
+    struct txg_gateways *set = user;
+    for (size_t i = 0; i < set->n_hosts; i++)
+        if (set->hosts[i].host == h) {
+            set->hosts[i].gateways--;
+            set->hosts[i].idle = now_us();
+        }
 }
 
 void txg_gateways_open(struct txg_gateways *set, unsigned number,
@@ -608,6 +646,7 @@ void txg_gateways_close(struct txg_gateways *set)
 void txg_gateways_free(struct txg_gateways *set)
 {
     txg_syncs_release(&set->syncs);
+    txg_listeners_free(set->listeners);
     for (size_t i = 0; i < set->n; i++) {
         txg_buf_release(&set->items[i].later);
         txg_strv_release(&set->items[i].argv);

@@ -345,6 +345,7 @@ struct txg_host *txg_host_new(const struct txg_host_config *config)
                                        .connect_timeout = config->connect_timeout,
                                        .accept_new_host_keys = config->accept_new_host_keys,
                                        .arrivals = config->arrivals,
+                                       .listeners = config->listeners,
                                        .events = &events,
                                        .user = h});
     if (!h->ops->framed)
@@ -398,7 +399,7 @@ bool txg_host_is_shell(const struct txg_host *h)
 
 bool txg_host_is_remote(const struct txg_host *h)
 {
-    return h->ops->shell || h->ops->framed;
+    return (h->ops->shell || h->ops->framed) && !txg_spec_is_local(h->config.spec);
 }
 
 const char *txg_host_arch(const struct txg_host *h)

@@ -24,8 +24,9 @@ struct txg_host_config {
     int64_t heartbeat;       /* microseconds */
     int64_t connect_timeout; /* microseconds, to the agent's hello */
     bool accept_new_host_keys;
-    struct txg_arrivals *arrivals; /* of workers that connect to us; or NULL */
-    bool no_cache;                 /* nothing stays on the host */
+    struct txg_arrivals *arrivals;   /* of workers that connect to us; or NULL */
+    struct txg_listeners *listeners; /* that other hosts start for this one; or NULL */
+    bool no_cache;                   /* nothing stays on the host */
     void *user;
     /* A decoded message; `channel` 0: of the agent. Messages of liveness stay inside. */
     void (*on_message)(void *user, struct txg_host *h, uint32_t channel, const struct txg_msg *msg);

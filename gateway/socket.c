@@ -3,11 +3,13 @@
 /* socket=host:port: a worker that listens there and has the same key, through Noise. */
 #include "gateway/transport.h"
 
-#include <netdb.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "gateway/connect.h"
+#include "gateway/listeners.h"
 #include "gateway/wire/seal.h"
 #include "gateway/words.h"
 #include "specs/target.h"
@@ -15,28 +17,19 @@
 #include "src/base/str.h"
 #include "src/base/tcp.h"
 
-#define READ_SIZE        65536
-#define WRITE_SIZE       65536 /* sealed at once */
-#define ADDRESS_TIME_MAX 10000 /* ms for one of several addresses */
-#define SAID_MAX         64    /* bytes of what is no handshake that an error shows */
+#define READ_SIZE  65536
+#define WRITE_SIZE 65536 /* sealed at once */
+#define SAID_MAX   64    /* bytes of what is no handshake that an error shows */
 
 /*
- *           found              connected            proven
- *  LOOKING --------> CONNECTING ---------> SHAKING -----------> OPEN
- *     |                 |  ^ |                |                   |
- *     |                 +--+ next address     |                   | stop: our end is closed,
- *     |                    |                  |                   v the peer's is waited for
- *     +--------------------+------------------+----------------> ENDING ---> on_end
+ *           found          listening            connected            proven
+ *  LOOKING -------> INSTALLING ------> CONNECTING -------> SHAKING ---------> OPEN
+ *     |  +----------- no installvia= ------^  |               |                |
+ *     |                  |                    |               |                | stop: our end is
+ *     +------------------+--------------------+---------------+                v closed, the
+ *                                             +-----------------------------> ENDING -> on_end
  */
-enum state { LOOKING, CONNECTING, SHAKING, OPEN, ENDING };
-
-struct sock;
-
-/* Not the transport's: a resolver that is at work can't be stopped and may outlive it. */
-struct look_up {
-    uv_getaddrinfo_t request;
-    struct sock *owner; /* NULL once nobody waits */
-};
+enum state { LOOKING, INSTALLING, CONNECTING, SHAKING, OPEN, ENDING };
 
 struct sock {
     struct txg_transport base;
@@ -45,15 +38,13 @@ struct sock {
     char *host, *port;
     unsigned char key[TXG_KEY_SIZE];
     enum state state;
-    int64_t limit;           /* microseconds, the user's for the whole way */
-    uint64_t timeout, began; /* ms */
-    struct look_up *look_up;
-    struct addrinfo *addresses, *next;
-    char *where; /* the address that is tried or was reached */
-    struct txg_buf faults;
+    int64_t limit; /* microseconds, the user's for the whole way */
+    struct txg_connect *connect;
+    const char *where;                 /* the address that was reached; the connect's */
+    struct txg_listeners *listeners;   /* borrowed */
+    struct txg_listener_user listener; /* while INSTALLING and from there on */
     uv_timer_t timer;
     uv_tcp_t tcp;
-    uv_connect_t connect;
     uv_write_t write;
     uv_shutdown_t shutdown;
     bool has_tcp; /* the handle is open */
@@ -67,29 +58,34 @@ struct sock {
     char in_buf[READ_SIZE];
 };
 
-static void connect_next(struct sock *s);
-static void finish(struct sock *s);
-
 static struct txg_transport *create(const struct txg_transport_config *config)
 {
     struct sock *s = txg_xcalloc(1, sizeof *s);
     s->base = (struct txg_transport){&txg_socket_ops, config->events, config->user, false};
     s->loop = config->loop;
     s->spec = config->spec;
-    /* Less than the host's own limit, which doesn't know what is waited for. */
-    s->timeout = (uint64_t)(config->connect_timeout / 1000 * 19 / 20);
     s->limit = config->connect_timeout;
+    s->listeners = config->listeners;
     s->step = "configure";
     txg_target_split_socket(config->spec->target, &s->host, &s->port);
     signal(SIGPIPE, SIG_IGN);
     return &s->base;
 }
 
-static void on_closed(uv_handle_t *handle)
+static void let_go(struct sock *s)
 {
-    struct sock *s = handle->data;
     if (--s->handles == 0)
         s->base.events->on_end(&s->base, s->step, s->reason, "");
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    let_go(handle->data);
+}
+
+static void on_connect_closed(void *user)
+{
+    let_go(user);
 }
 
 static void finish(struct sock *s)
@@ -99,11 +95,9 @@ static void finish(struct sock *s)
     s->state = ENDING;
     if (!s->reason)
         s->reason = txg_xstrdup("closed");
-    if (s->look_up) {
-        uv_cancel((uv_req_t *)&s->look_up->request);
-        s->look_up->owner = NULL;
-        s->look_up = NULL;
-    }
+    if (s->listeners && s->spec->installvia)
+        txg_listeners_end(s->listeners, &s->listener);
+    txg_connect_close(s->connect);
     txg_seal_release(&s->seal);
     txg_wipe(s->key, sizeof s->key);
     if (s->has_tcp)
@@ -123,59 +117,28 @@ static void fail(struct sock *s, char *reason)
     finish(s);
 }
 
-static uint64_t time_left(const struct sock *s)
-{
-    uint64_t spent = uv_now(s->loop) - s->began;
-    return spent < s->timeout ? s->timeout - spent : 0;
-}
-
 static double seconds(const struct sock *s)
 {
     return (double)s->limit / 1e6;
 }
 
-static void add_fault(struct sock *s, const char *text)
-{
-    if (txg_buf_len(&s->faults) < TXG_ERR_TEXT_MAX / 2)
-        txg_buf_printf(&s->faults, "%s%s: %s", txg_buf_len(&s->faults) ? "; " : "", s->where, text);
-}
-
-static void on_attempt_closed(uv_handle_t *handle)
-{
-    struct sock *s = handle->data;
-    s->handles--;
-    if (s->state == ENDING) {
-        s->handles++;
-        on_closed(handle);
-        return;
-    }
-    connect_next(s);
-}
-
-static void give_address_up(struct sock *s, const char *text)
-{
-    add_fault(s, text);
-    s->has_tcp = false;
-    uv_close((uv_handle_t *)&s->tcp, on_attempt_closed);
-}
-
 static void on_time(uv_timer_t *timer)
 {
     struct sock *s = timer->data;
-    bool over = time_left(s) == 0;
     if (s->reason || s->stopped)
         finish(s);
-    else if (s->state == LOOKING)
-        fail(s, txg_xasprintf("the name '%s': no answer within %.6g s", s->host, seconds(s)));
-    else if (s->state == CONNECTING && s->next && !over)
-        give_address_up(s, "no answer");
-    else if (s->state == CONNECTING)
-        fail(s, txg_xasprintf("%s%s%s: no answer within %.6g s", txg_buf_cstr(&s->faults),
-                              txg_buf_len(&s->faults) ? "; " : "", s->where, seconds(s)));
+    else if (s->state == INSTALLING)
+        fail(s, txg_xasprintf("installvia=%s: no worker listens there within %.6g s",
+                              s->spec->installvia, seconds(s)));
     else if (s->state == SHAKING)
         fail(s, txg_xasprintf("%s took the connection and did not answer within %.6g s: is it a "
                               "txgate-worker --listen?",
                               s->where, seconds(s)));
+}
+
+static const char *key_name(const struct sock *s)
+{
+    return s->spec->key_file ? s->spec->key_file : "the one that it was sent";
 }
 
 /* What came instead of a handshake: the length of its message is its mark. */
@@ -187,7 +150,7 @@ static char *explain_shaking(struct sock *s, const char *text)
         return txg_xasprintf(
             "%s closed the connection in the handshake%s%s: it has another key than "
             "%s, or it is no txgate-worker --listen (its own words tell which)",
-            s->where, text ? ", " : "", text ? text : "", s->spec->key_file);
+            s->where, text ? ", " : "", text ? text : "", key_name(s));
     if (said[0] != 0 || (n > 1 && said[1] != TXG_NOISE_HANDSHAKE)) {
         struct txg_buf quoted = {0};
         txg_words_quote(&quoted, said, n);
@@ -198,7 +161,7 @@ static char *explain_shaking(struct sock *s, const char *text)
     }
     return txg_xasprintf("%s answered the handshake with another key than %s, or the answer was "
                          "altered on its way%s%s",
-                         s->where, s->spec->key_file, text ? ": " : "", text ? text : "");
+                         s->where, key_name(s), text ? ": " : "", text ? text : "");
 }
 
 static void flush(struct sock *s);
@@ -287,16 +250,14 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
                             : txg_xasprintf("%s: %s", s->where, uv_strerror((int)n)));
 }
 
-static void shake(struct sock *s)
+static void shake(struct sock *s, int fd)
 {
     unsigned char ephemeral[TXG_NOISE_KEY];
     struct txg_err err;
-    uv_os_fd_t fd;
     s->state = SHAKING;
     s->step = "handshake";
-    uv_timer_start(&s->timer, on_time, time_left(s), 0);
-    if (uv_fileno((uv_handle_t *)&s->tcp, &fd) == 0)
-        txg_tcp_tune(fd);
+    uv_timer_start(&s->timer, on_time, txg_connect_time_left(s->connect), 0);
+    txg_tcp_tune(fd);
     if (txg_random(ephemeral, sizeof ephemeral, &err) != 0) {
         fail(s, txg_xstrdup(err.text));
         return;
@@ -309,84 +270,72 @@ static void shake(struct sock *s)
     uv_read_start((uv_stream_t *)&s->tcp, on_alloc, on_read);
 }
 
-static const char *explain_connect(int rc)
+static void on_connected(void *user, int fd, const char *where)
 {
-    return rc == UV_ECONNREFUSED ? "connection refused: no txgate-worker --listen there"
-                                 : uv_strerror(rc);
-}
-
-static void on_connect(uv_connect_t *connect, int rc)
-{
-    struct sock *s = connect->handle->data;
-    if (s->state != CONNECTING || !s->has_tcp)
-        return;
-    if (rc == 0)
-        shake(s);
-    else
-        give_address_up(s, explain_connect(rc));
-}
-
-static void connect_next(struct sock *s)
-{
-    const struct addrinfo *to = s->next;
-    uint64_t left = time_left(s);
-    if (!to || left == 0) {
-        fail(s, txg_xstrdup(txg_buf_cstr(&s->faults)));
-        return;
-    }
-    s->next = to->ai_next;
-    char address[NI_MAXHOST] = "?";
-    getnameinfo(to->ai_addr, to->ai_addrlen, address, sizeof address, NULL, 0, NI_NUMERICHOST);
-    free(s->where);
-    s->where = txg_xasprintf(strchr(address, ':') ? "[%s]:%s" : "%s:%s", address, s->port);
-    uv_timer_start(&s->timer, on_time, s->next && left > ADDRESS_TIME_MAX ? ADDRESS_TIME_MAX : left,
-                   0);
+    struct sock *s = user;
+    s->where = where;
     uv_tcp_init(s->loop, &s->tcp);
     s->tcp.data = s;
     s->handles++;
     s->has_tcp = true;
-    int rc = uv_tcp_connect(&s->connect, &s->tcp, to->ai_addr, on_connect);
-    if (rc != 0)
-        give_address_up(s, explain_connect(rc));
-}
-
-static void begin_connecting(struct sock *s, struct addrinfo *addresses)
-{
-    s->addresses = s->next = addresses;
-    s->state = CONNECTING;
-    s->step = "connect";
-    connect_next(s);
-}
-
-static void on_found(uv_getaddrinfo_t *request, int rc, struct addrinfo *addresses)
-{
-    struct look_up *l = (struct look_up *)request;
-    struct sock *s = l->owner;
-    free(l);
-    if (!s) {
-        uv_freeaddrinfo(addresses);
+    int rc = uv_tcp_open(&s->tcp, fd);
+    if (rc == 0) {
+        shake(s, fd);
         return;
     }
-    s->look_up = NULL;
-    if (rc == 0)
-        begin_connecting(s, addresses);
-    else
-        fail(s, txg_xasprintf("the name '%s': %s", s->host, uv_strerror(rc)));
+    close(fd);
+    fail(s, txg_xasprintf("%s: %s", where, uv_strerror(rc)));
 }
 
-static void look_up(struct sock *s)
+static void on_not_connected(void *user, const char *step, char *reason)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
-    s->look_up = txg_xcalloc(1, sizeof *s->look_up);
-    s->look_up->owner = s;
-    s->step = "resolve";
-    uv_timer_start(&s->timer, on_time, time_left(s), 0);
-    int rc = uv_getaddrinfo(s->loop, &s->look_up->request, on_found, s->host, s->port, &hints);
-    if (rc == 0)
+    struct sock *s = user;
+    s->step = step;
+    fail(s, reason);
+}
+
+static void begin_connecting(struct sock *s, unsigned port)
+{
+    s->state = CONNECTING;
+    s->step = "connect";
+    uv_timer_stop(&s->timer);
+    txg_connect_to(s->connect, port);
+}
+
+static void on_listening(struct txg_listener_user *u, unsigned port)
+{
+    begin_connecting((struct sock *)(void *)((char *)u - offsetof(struct sock, listener)), port);
+}
+
+static void on_no_listener(struct txg_listener_user *u, const char *text)
+{
+    fail((struct sock *)(void *)((char *)u - offsetof(struct sock, listener)), txg_xstrdup(text));
+}
+
+static void on_found(void *user, const char *address)
+{
+    struct sock *s = user;
+    if (!s->spec->installvia) {
+        begin_connecting(s, (unsigned)strtoul(s->port, NULL, 10));
         return;
-    free(s->look_up);
-    s->look_up = NULL;
-    fail(s, txg_xasprintf("the name '%s': %s", s->host, uv_strerror(rc)));
+    }
+    s->state = INSTALLING;
+    s->step = "install";
+    uv_timer_start(&s->timer, on_time, txg_connect_time_left(s->connect), 0);
+    s->listener = (struct txg_listener_user){on_listening, on_no_listener};
+    txg_listeners_start(s->listeners, s->spec, address, s->port, s->key, &s->listener);
+}
+
+/* The file's, or one for this link alone. */
+static int take_key(struct sock *s, struct txg_err *err)
+{
+    if (!s->spec->installvia)
+        return txg_key_read(s->spec->key_file, s->key, err);
+    if (!s->listeners)
+        return txg_err_set(err, TXG_E_USAGE,
+                           "installvia=%s: a run starts such a worker, and ends it",
+                           s->spec->installvia);
+    return txg_random(s->key, sizeof s->key, err);
 }
 
 /* From the loop: nobody is called back from inside start. */
@@ -394,26 +343,30 @@ static void on_started(uv_timer_t *timer)
 {
     struct sock *s = timer->data;
     struct txg_err err;
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
-                             .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
-    struct addrinfo *found;
-    if (s->stopped)
+    if (s->stopped) {
         finish(s);
-    else if (txg_key_read(s->spec->key_file, s->key, &err) != 0)
+    } else if (take_key(s, &err) != 0) {
         fail(s, txg_xstrdup(err.text));
-    else if (getaddrinfo(s->host, s->port, &hints, &found) == 0)
-        begin_connecting(s, found); /* it was an address: no resolver, no thread */
-    else
-        look_up(s);
+    } else {
+        s->step = "resolve";
+        txg_connect_look_up(s->connect);
+    }
 }
 
 static void start(struct txg_transport *t)
 {
     struct sock *s = (struct sock *)t;
-    s->began = uv_now(s->loop);
     uv_timer_init(s->loop, &s->timer);
     s->timer.data = s;
-    s->handles++;
+    s->connect = txg_connect_new(&(struct txg_connect_config){.loop = s->loop,
+                                                              .host = s->host,
+                                                              .limit = s->limit,
+                                                              .user = s,
+                                                              .on_found = on_found,
+                                                              .on_connected = on_connected,
+                                                              .on_failed = on_not_connected,
+                                                              .on_closed = on_connect_closed});
+    s->handles = 2; /* the connect is the second */
     uv_timer_start(&s->timer, on_started, 0, 0);
 }
 
@@ -472,13 +425,12 @@ static void kill_link(struct txg_transport *t)
 static void free_transport(struct txg_transport *t)
 {
     struct sock *s = (struct sock *)t;
-    uv_freeaddrinfo(s->addresses);
-    txg_buf_release(&s->faults);
+    if (s->connect)
+        txg_connect_free(s->connect);
     txg_buf_release(&s->unsent);
     txg_buf_release(&s->sending);
     txg_buf_release(&s->plain);
     txg_buf_release(&s->said);
-    free(s->where);
     free(s->reason);
     free(s->host);
     free(s->port);

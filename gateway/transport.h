@@ -20,6 +20,7 @@
 #include "src/base/strv.h"
 
 struct txg_arrivals;
+struct txg_listeners;
 
 #define TXG_TRANSPORT_GRACE 5000 /* milliseconds between the far side's EOF and its SIGKILL */
 
@@ -47,7 +48,8 @@ struct txg_transport_config {
     const char *token;           /* copied; `<worker> --token <token>` answers with a line of it */
     int64_t connect_timeout;     /* microseconds from start to on_open */
     bool accept_new_host_keys;   /* the user's say for keys that are in no known_hosts */
-    struct txg_arrivals *arrivals; /* where workers that connect to us come in; or NULL */
+    struct txg_arrivals *arrivals;   /* where workers that connect to us come in; or NULL */
+    struct txg_listeners *listeners; /* for installvia=; or NULL */
     const struct txg_transport_events *events;
     void *user;
 };

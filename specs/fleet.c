@@ -153,6 +153,9 @@ static int join_spec(const struct txg_schema *s, const struct txg_node *node, st
         return txg_yaml_fail(s->yaml, node, s->err,
                              "'key_file' is for socket= gateways: this one is %s",
                              txg_spec_kind_name(entry->spec->kind));
+    if (g->key_file && entry->spec->installvia)
+        return txg_yaml_fail(s->yaml, node, s->err,
+                             "'key_file' doesn't go with installvia=: a key is made for the run");
     if (g->key_file && entry->spec->key_file)
         return txg_yaml_fail(s->yaml, node, s->err,
                              "two keys, '%s' and key_file=%s in 'tx': keep one of them",

@@ -37,6 +37,7 @@ struct key {
     const char *name;
     read_fn *read;
     const char *form; /* what was expected when the value or the name is missing; NULL: a flag */
+    bool bare;        /* the value may be missing, where check_together finds that right */
     size_t offset;    /* of the field that read_text fills */
     enum txg_spec_kind kind;
     int (*check)(const char *value, struct txg_err *err);
@@ -64,7 +65,7 @@ static int read_kind(struct parse *p, const struct key *key, const struct part *
     if (p->has_kind)
         return fail(p, part->key, "'%s' makes this a second kind of gateway: it is %s already",
                     key->name, txg_spec_kind_name(p->spec->kind));
-    if (key->check && key->check(part->value, &why) != 0)
+    if (key->check && part->value && key->check(part->value, &why) != 0)
         return fail(p, part->value, "%s=: %s", key->name, why.text);
     p->has_kind = true;
     p->spec->kind = key->kind;
@@ -172,7 +173,8 @@ static const struct key keys[] = {
      .read = read_kind,
      .kind = TXG_SPEC_SOCKET,
      .check = txg_target_check_socket,
-     .form = "socket=host:port"},
+     .form = "socket=host:port",
+     .bare = true},
     {.name = "reverse", .read = read_kind, .kind = TXG_SPEC_REVERSE},
     {.name = "exec",
      .read = read_kind,
@@ -268,6 +270,8 @@ static int check_form(const struct parse *p, const struct key *key, const struct
                            : fail(p, part->key, "'%s:%s' needs a value: expected %s", key->name,
                                   part->name, key->form);
     }
+    if (key->bare && !part->value)
+        return 0;
     if (!part->value || !part->value[0])
         return fail(p, part->key, "'%s' needs a value: expected %s", key->name, key->form);
     return 0;
@@ -314,6 +318,15 @@ static int check_together(const struct parse *p)
     if (s->installvia && s->kind != TXG_SPEC_SOCKET)
         return fail(p, p->buf, "installvia= belongs to socket=, not to %s",
                     txg_spec_kind_name(s->kind));
+    if (s->kind == TXG_SPEC_SOCKET && !s->installvia && !s->target)
+        return fail(p, p->buf, "'socket' needs a value: expected socket=host:port");
+    if (s->kind == TXG_SPEC_SOCKET && !s->installvia &&
+        strtol(strrchr(s->target, ':') + 1, NULL, 10) == 0)
+        return fail(
+            p, p->buf,
+            "socket=: '0' is not a port: a number from 1 to 65535 (0 goes with installvia=)");
+    if (s->key_file && s->installvia)
+        return fail(p, p->buf, "key_file= doesn't go with installvia=: a key is made for the run");
     if (s->key_file && s->kind != TXG_SPEC_SOCKET)
         return fail(p, p->buf, "key_file= belongs to socket=, not to %s",
                     txg_spec_kind_name(s->kind));

@@ -76,6 +76,13 @@ bool txg_spec_shares_host(const struct txg_spec *a, const struct txg_spec *b)
            same(a->host_key, b->host_key) && same(a->key_file, b->key_file);
 }
 
+bool txg_spec_is_local(const struct txg_spec *spec)
+{
+    while (spec->installvia && spec->through)
+        spec = spec->through;
+    return spec->kind == TXG_SPEC_POPEN;
+}
+
 int txg_spec_check_supported(const struct txg_spec *spec, struct txg_err *err)
 {
     bool shell = spec->kind == TXG_SPEC_EXEC || spec->kind == TXG_SPEC_SSH;
@@ -83,12 +90,11 @@ int txg_spec_check_supported(const struct txg_spec *spec, struct txg_err *err)
     bool sealed = socket && has_sockets;
     bool local = spec->kind == TXG_SPEC_POPEN;
     const char *what = !local && !shell && !sealed   ? txg_spec_kind_name(spec->kind)
-                       : spec->installvia            ? "installvia="
                        : spec->via && !spec->through ? "via="
                        : spec->emulator && !shell    ? "emulator="
                        : spec->arch && !shell        ? "arch="
                                                      : NULL;
-    if (!what && (spec->kind != TXG_SPEC_SOCKET || spec->key_file))
+    if (!what && (spec->kind != TXG_SPEC_SOCKET || spec->key_file || spec->installvia))
         return 0;
     TXG_AUTOFREE char *shown = txg_word_show(spec->text, strlen(spec->text));
     if (!what)

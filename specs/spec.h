@@ -31,7 +31,8 @@ enum txg_spec_kind {
 struct txg_spec {
     char *text; /* as the user wrote it, without the `N*` */
     enum txg_spec_kind kind;
-    char *target; /* value of ssh, vagrant_ssh, socket or exec; NULL for popen, reverse */
+    char *target; /* value of ssh, vagrant_ssh, socket or exec; NULL for popen, reverse, and until
+                   * txg_expand for socket with installvia= alone */
     char *id;
     char *python;
     char *chdir;
@@ -41,7 +42,7 @@ struct txg_spec {
     char *via;
     char *installvia;
     char *ssh_config;
-    struct txg_spec *through; /* owned: the gateway that via= names, as txg_expand finds it */
+    struct txg_spec *through; /* owned: whom via= or installvia= names, as txg_expand finds it */
     char *host_key;           /* the fleet's: the one key of an ssh host; no key of a spec's text */
     char *key_file;           /* of socket=: the spec's or the fleet's */
     bool dont_write_bytecode;
@@ -72,6 +73,9 @@ const char *txg_spec_kind_name(enum txg_spec_kind kind);
 /* Gateways share one host (one link, one agent) when these are equal; design.md "Programs". Those
  * of exec= and reverse never do. */
 bool txg_spec_shares_host(const struct txg_spec *a, const struct txg_spec *b);
+
+/* What runs there runs where txgate does, on the same files: popen, and what listens below one. */
+bool txg_spec_is_local(const struct txg_spec *spec);
 
 /* 0, or -1 with "--tx '<text>': ... gateways are not built yet": what parses but has no transport
  * so far, or not in this build; or with what a gateway over a socket lacks, its key. */

@@ -13,10 +13,10 @@
 /* The options of OpenSSH's client that take an argument (ssh(1), OpenSSH 9). */
 #define SSH_OPTIONS_WITH_ARGUMENT "BbcDEeFIiJLlmOopPQRSWw"
 
-static int check_port(const char *port, struct txg_err *err)
+static int check_port(const char *port, int least, struct txg_err *err)
 {
     int64_t n;
-    if (txg_parse_int(port, 1, 65535, &n))
+    if (txg_parse_int(port, least, 65535, &n))
         return 0;
     return txg_err_set(err, TXG_E_USAGE, "'%s' is not a port: a number from 1 to 65535", port);
 }
@@ -50,7 +50,8 @@ static int check_address(char *s, bool needs_port, struct txg_err *err)
         return txg_err_set(err, TXG_E_USAGE, "the port is missing: expected host:port");
     if (needs_port && port && strchr(port, ':'))
         return txg_err_set(err, TXG_E_USAGE, "an IPv6 address with a port is written [::1]:8888");
-    return port ? check_port(port, err) : 0;
+    /* socket='s 0 is for who looks at the whole spec */
+    return port ? check_port(port, needs_port ? 0 : 1, err) : 0;
 }
 
 /* The next word at *s, NUL-terminated in place, or NULL. */

@@ -11,7 +11,8 @@
 /* `[user@]host[:port]` or ssh's own `-p 22 -i key ... host`; no remote command. */
 int txg_target_check_ssh(const char *value, struct txg_err *err);
 
-/* `host:port`, `[ipv6]:port`. */
+/* `host:port`, `[ipv6]:port`; port 0, which stands for any, is the caller's to take or to refuse.
+ */
 int txg_target_check_socket(const char *value, struct txg_err *err);
 
 /* The host, without brackets, and the port of a value that txg_target_check_socket found good; both

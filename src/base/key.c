@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,8 +15,10 @@
 #define HEAD       "txgate-key-1 "
 #define HEAD_LEN   (sizeof HEAD - 1)
 #define DIGITS     (2 * (size_t)TXG_KEY_SIZE)
-#define LINE_LEN   (HEAD_LEN + DIGITS + 1)
+#define LINE_LEN   ((size_t)TXG_KEY_LINE)
 #define WHAT_TO_DO "make one with `txgate keygen FILE`"
+
+_Static_assert(LINE_LEN == HEAD_LEN + DIGITS + 1, "a key's line");
 
 void txg_wipe(void *secret, size_t len)
 {
@@ -82,6 +85,7 @@ static int digit(char c)
 
 static int parse(const char *line, size_t len, unsigned char key[TXG_KEY_SIZE])
 {
+    memset(key, 0, TXG_KEY_SIZE);
     if (len != LINE_LEN || memcmp(line, HEAD, HEAD_LEN) != 0 || line[len - 1] != '\n')
         return -1;
     for (size_t i = 0; i < TXG_KEY_SIZE; i++) {
@@ -91,6 +95,31 @@ static int parse(const char *line, size_t len, unsigned char key[TXG_KEY_SIZE])
         key[i] = (unsigned char)(high << 4 | low);
     }
     return 0;
+}
+
+/* What a pipe holds may come in pieces; one byte more than a line would be somebody else's. */
+int txg_key_receive(int fd, int timeout, unsigned char key[TXG_KEY_SIZE], struct txg_err *err)
+{
+    char line[LINE_LEN];
+    size_t got = 0;
+    while (got < sizeof line) {
+        struct pollfd ready = {.fd = fd, .events = POLLIN};
+        ssize_t n = poll(&ready, 1, timeout) == 1 ? read(fd, line + got, sizeof line - got) : 0;
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+            continue;
+        if (n <= 0)
+            break;
+        got += (size_t)n;
+    }
+    int rc = parse(line, got, key);
+    txg_wipe(line, sizeof line);
+    if (rc != 0)
+        txg_wipe(key, TXG_KEY_SIZE);
+    return rc == 0 ? 0
+                   : txg_err_set(err, TXG_E_USAGE,
+                                 "standard input: expected a key, one line of '" HEAD
+                                 "' and %zu digits of 0-9a-f",
+                                 DIGITS);
 }
 
 int txg_key_read(const char *path, unsigned char key[TXG_KEY_SIZE], struct txg_err *err)
@@ -124,15 +153,22 @@ int txg_key_read(const char *path, unsigned char key[TXG_KEY_SIZE], struct txg_e
     return rc;
 }
 
-static int write_key(int fd, struct txg_err *err)
+void txg_key_format(const unsigned char key[TXG_KEY_SIZE], char line[TXG_KEY_LINE + 1])
 {
-    unsigned char key[TXG_KEY_SIZE];
-    char line[LINE_LEN + 1] = HEAD;
-    if (txg_random(key, sizeof key, err) != 0)
-        return -1;
+    memcpy(line, HEAD, sizeof HEAD);
     for (size_t i = 0; i < TXG_KEY_SIZE; i++)
         snprintf(line + HEAD_LEN + 2 * i, 3, "%02x", key[i]);
     line[LINE_LEN - 1] = '\n';
+    line[LINE_LEN] = '\0';
+}
+
+static int write_key(int fd, struct txg_err *err)
+{
+    unsigned char key[TXG_KEY_SIZE];
+    char line[LINE_LEN + 1];
+    if (txg_random(key, sizeof key, err) != 0)
+        return -1;
+    txg_key_format(key, line);
     errno = ENOSPC; /* what a short write means */
     bool whole =
         fchmod(fd, 0600) == 0 && write(fd, line, LINE_LEN) == (ssize_t)LINE_LEN && fsync(fd) == 0;

@@ -11,10 +11,18 @@
 #include "src/base/err.h"
 
 #define TXG_KEY_SIZE 32
+#define TXG_KEY_LINE 78 /* bytes of such a line, with its newline */
 
 /* Reads a key. -1 with *err: not there, no regular file, somebody else's (neither the caller's nor
  * root's), open to group or others, or not what txg_key_create writes; `key` is all zero then. */
 int txg_key_read(const char *path, unsigned char key[TXG_KEY_SIZE], struct txg_err *err);
+
+/* The same line from a pipe or a socket, where it comes from who started us; waits `timeout` ms for
+ * each piece. Takes no byte behind it. */
+int txg_key_receive(int fd, int timeout, unsigned char key[TXG_KEY_SIZE], struct txg_err *err);
+
+/* The line for a key, to be wiped after use. */
+void txg_key_format(const unsigned char key[TXG_KEY_SIZE], char line[TXG_KEY_LINE + 1]);
 
 /* Writes a new random key into a file that must not exist; mode 0600 whatever the umask. After
  * failure there is no such file, unless it had been there before. */

@@ -366,7 +366,7 @@ static void read_tests(void *files)
     const char *own = uname(&here) == 0 ? here.machine : "";
     for (size_t i = 0; i < f->plan->gateways.n; i++) {
         const struct txg_spec *spec = f->plan->gateways.items[i].spec;
-        if (spec->kind != TXG_SPEC_POPEN)
+        if (!txg_spec_is_local(spec))
             add_tests(f, &list, i, spec->arch ? spec->arch : own);
     }
     free(list.files);

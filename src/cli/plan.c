@@ -195,6 +195,15 @@ static int choose_reverse(const struct txg_options *o, struct txg_plan *p, struc
     return check_listen(o, reverse, err);
 }
 
+/* Those on the way, too. */
+static int check_supported(const struct txg_spec *spec, struct txg_err *err)
+{
+    for (; spec; spec = spec->through)
+        if (txg_spec_check_supported(spec, err) != 0)
+            return -1;
+    return 0;
+}
+
 static int choose_gateways(const struct txg_options *o, struct txg_plan *p, struct txg_err *err)
 {
     int n = 0;
@@ -207,7 +216,7 @@ static int choose_gateways(const struct txg_options *o, struct txg_plan *p, stru
     if (expand(o, n, p, err) != 0)
         return -1;
     for (size_t i = 0; i < p->gateways.n; i++)
-        if (txg_spec_check_supported(p->gateways.items[i].spec, err) != 0)
+        if (check_supported(p->gateways.items[i].spec, err) != 0)
             return -1;
     return choose_reverse(o, p, err);
 }

@@ -344,7 +344,7 @@ static struct txg_session *new_session(struct run *r, int64_t now)
 static bool wants_files(const struct txg_plan *plan)
 {
     for (size_t i = 0; i < plan->gateways.n; i++)
-        if (plan->gateways.items[i].spec->kind != TXG_SPEC_POPEN)
+        if (!txg_spec_is_local(plan->gateways.items[i].spec))
             return true;
     return false;
 }

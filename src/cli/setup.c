@@ -153,7 +153,7 @@ static struct txg_span directory_for(const struct txg_setup *s, const struct txg
 {
     const char *base = s->plan->config.root ? s->plan->config.root : s->plan->start;
     size_t len = strcmp(base, "/") == 0 ? 0 : strlen(base);
-    if (spec->kind != TXG_SPEC_POPEN && path && strncmp(path, base, len) == 0 &&
+    if (!txg_spec_is_local(spec) && path && strncmp(path, base, len) == 0 &&
         (path[len] == '/' || path[len] == '\0'))
         path += len + (path[len] == '/');
     return txg_span_cstr(path);

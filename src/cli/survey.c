@@ -148,7 +148,7 @@ static size_t host_for(struct txg_survey *out, const struct txg_spec *spec)
         if (txg_spec_shares_host(out->hosts[i].spec, spec))
             return i;
     out->hosts[out->n_hosts] =
-        (struct txg_survey_host){.spec = spec, .remote = spec->kind != TXG_SPEC_POPEN};
+        (struct txg_survey_host){.spec = spec, .remote = !txg_spec_is_local(spec)};
     return out->n_hosts++;
 }
 

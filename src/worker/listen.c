@@ -25,6 +25,7 @@
 #define ACCEPTS_MAX   64              /* in one turn */
 #define NO_ROOM_WAIT  INT64_C(100000) /* microseconds until accept is tried again */
 #define BIND_PATIENCE INT64_C(3000000)
+#define KEY_PATIENCE  10000             /* ms */
 #define BIND_PAUSE    50                /* ms */
 #define END_LIMIT     INT64_C(12000000) /* for the links, which have limits of their own */
 #define SWEEP_LIMIT   INT64_C(4000000)
@@ -36,7 +37,9 @@ struct link { /* one that is served, by a process of its own */
 };
 
 struct listener {
-    int owner;        /* who takes the links, and whose end is ours; -1: they are served here */
+    int owner;        /* whose end is ours; -1: nobody's */
+    bool hands_over;  /* the links are the owner's */
+    bool one_run;     /* what is as it should be is no matter for stderr, which its user reads */
     int fd, alive[2]; /* the links' processes end when alive[1] is closed, however that comes */
     unsigned char key[TXG_KEY_SIZE];
     struct txg_door door;
@@ -57,27 +60,41 @@ static int bind_port(const struct txg_service_options *o, char *where, struct tx
     }
 }
 
+static void tell_where(const struct listener *l, const char *where, const char *folder, int out)
+{
+    if (l->one_run) {
+        dprintf(out, "listening on %s\n", where);
+        close(out);
+    } else if (l->hands_over) {
+        txg_door_say("listening on %s", where);
+    } else {
+        txg_door_say("listening on %s, tests run as uid %lld in %s", where, (long long)geteuid(),
+                     folder);
+    }
+}
+
 static int start(struct listener *l, const struct txg_service_options *o, struct txg_err *err)
 {
     char where[TXG_TCP_WHERE];
     TXG_AUTOFREE char *folder = NULL;
-    if (txg_key_read(o->key_file, l->key, err) != 0)
+    l->hands_over = o->hand_over;
+    l->one_run = o->one_run;
+    if (o->one_run ? txg_key_receive(STDIN_FILENO, KEY_PATIENCE, l->key, err) != 0
+                   : txg_key_read(o->key_file, l->key, err) != 0)
         return -1;
     l->fd = bind_port(o, where, err);
     if (l->fd < 0)
         return txg_err_wrap(err, "--listen %s", o->listen);
-    l->owner = o->hand_over ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : -1;
-    if ((o->hand_over && l->owner < 0) || pipe2(l->alive, O_CLOEXEC) != 0)
+    bool owned = l->hands_over || l->one_run;
+    int out = l->one_run ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3) : -1;
+    l->owner = owned ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : -1;
+    if ((owned && l->owner < 0) || pipe2(l->alive, O_CLOEXEC) != 0)
         return txg_err_sys(err, errno, "start");
     if (txg_service_begin(o, &folder, err) != 0)
         return -1;
     l->door.key = l->key;
-    l->door.caller = o->hand_over ? TXG_SEAL_WORKER_CALLS : TXG_SEAL_CONTROLLER_CALLS;
-    if (o->hand_over)
-        txg_door_say("listening on %s", where);
-    else
-        txg_door_say("listening on %s, tests run as uid %lld in %s", where, (long long)geteuid(),
-                     folder);
+    l->door.caller = l->hands_over ? TXG_SEAL_WORKER_CALLS : TXG_SEAL_CONTROLLER_CALLS;
+    tell_where(l, where, folder, out);
     return 0;
 }
 
@@ -127,7 +144,7 @@ static void enter(void *user, struct txg_guest *g)
     if (l->n == TXG_LISTEN_LINKS_MAX)
         txg_door_refused(&l->door, g->who, "it has the key, but there are 64 links already",
                          txg_now());
-    else if (l->owner >= 0 && hand_over(l, g, &inner) != 0)
+    else if (l->hands_over && hand_over(l, g, &inner) != 0)
         txg_door_refused(&l->door, g->who, "it has the key, but txgate does not take it",
                          txg_now());
     else if ((pid = fork()) == 0)
@@ -138,7 +155,8 @@ static void enter(void *user, struct txg_guest *g)
         struct link *link = &l->links[l->n++];
         link->pid = pid;
         memcpy(link->who, g->who, sizeof link->who);
-        txg_door_say("%s linked, pid %ld", link->who, (long)pid);
+        if (!l->one_run)
+            txg_door_say("%s linked, pid %ld", link->who, (long)pid);
     }
     txg_seal_release(&g->seal);
     close(g->fd);
@@ -174,7 +192,7 @@ static void reap(struct listener *l)
             if (WIFSIGNALED(status))
                 txg_door_say("%s: its process was killed by signal %d", l->links[i].who,
                              WTERMSIG(status));
-            else
+            else if (!l->one_run)
                 txg_door_say("%s has ended", l->links[i].who);
             l->links[i] = l->links[--l->n];
             break;
@@ -225,7 +243,8 @@ static void end(struct listener *l)
     }
     txg_sweep_all(SWEEP_LIMIT, NULL);
     close(l->alive[0]);
-    txg_door_say("ended");
+    if (!l->one_run)
+        txg_door_say("ended");
 }
 
 int txg_listen_main(int argc, char **argv)
@@ -241,8 +260,8 @@ int txg_listen_main(int argc, char **argv)
             end(l);
         }
     }
-    if (status)
-        fprintf(stderr, "txgate-worker: %s\n", err.text);
+    if (status) /* who sends the key on stdin reads what stdout says */
+        fprintf(o.one_run ? stdout : stderr, "txgate-worker: %s\n", err.text);
     txg_wipe(l, sizeof *l);
     free(l);
     return status;

@@ -80,6 +80,9 @@ static int check(const struct txg_service_options *o, struct txg_err *err)
         return txg_err_set(err, TXG_E_USAGE, "--name belongs to --connect");
     if (o->hand_over && !o->listen)
         return txg_err_set(err, TXG_E_USAGE, "--hand-over belongs to --listen");
+    if (o->one_run && (!o->listen || o->hand_over))
+        return txg_err_set(err, TXG_E_USAGE, "--key-file -: expected a file with %s",
+                           o->listen ? "--hand-over" : what);
     return o->name ? check_name(o->name, err) : 0;
 }
 
@@ -102,6 +105,7 @@ int txg_service_parse(struct txg_service_options *o, int argc, char **argv, stru
             return txg_err_set(err, TXG_E_USAGE, "%s: expected one value", argv[i]);
         *values[k] = argv[i + 1];
     }
+    o->one_run = o->key_file && strcmp(o->key_file, "-") == 0;
     if (check(o, err) != 0)
         return -1;
     const char *address = o->listen ? o->listen : o->connect;
@@ -140,7 +144,8 @@ int txg_service_begin(const struct txg_service_options *o, char **folder, struct
     *folder = getcwd(NULL, 0);
     if (!*folder || take_null() != 0)
         return txg_err_sys(err, errno, "start");
-    txg_files_keep_in(*folder);
+    if (!o->one_run) /* whose worker has a place of its own */
+        txg_files_keep_in(*folder);
     /* Whoever runs as the same user, tests among them, must not look into this memory. */
     prctl(PR_SET_DUMPABLE, 0);
     prctl(PR_SET_CHILD_SUBREAPER, 1);

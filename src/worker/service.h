@@ -16,6 +16,8 @@ struct txg_service_options {
     const char *listen, *connect; /* one of the two was given */
     const char *key_file, *user, *name;
     const char *hand_over; /* links go to the socket on stdin, whose owner started this */
+    bool
+        one_run; /* --key-file -: of a program that sends the key on stdin, and ends this with it */
     struct sockaddr_storage address;
     socklen_t address_len;
     bool has_user;

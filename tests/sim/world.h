@@ -98,7 +98,7 @@ struct sim_oracle {
     size_t restarts;
     struct { /* deaths in a row before a first test */
         unsigned deaths;
-        bool worked;     /* of a host: since the last of them */
+        bool worked;    /* of a host: since the last of them */
         size_t counted; /* of a host: nodes that were there at its last loss */
     } boards[SIM_BOARDS], hosts[SIM_BOARDS];
     bool lives;       /* another gateway than the one that went down */

@@ -139,7 +139,7 @@ static char *way(const struct txg_gateway_list *list)
 {
     struct txg_buf out = {0};
     for (const struct txg_spec *s = list->items[0].spec; s; s = s->through)
-        txg_buf_printf(&out, "%s%s", txg_buf_len(&out) ? "<" : "", s->target);
+        txg_buf_printf(&out, "%s%s", txg_buf_len(&out) ? "<" : "", s->target ? s->target : "here");
     return txg_buf_take_cstr(&out);
 }
 
@@ -160,6 +160,26 @@ static void via_names_the_way(void)
          "--tx 'ssh=c//via=x//id=x': via=x: more than 8 hosts in a row, or a circle"},
         {{"ssh=c//via=gw1", "ssh=d//via=gw0"},
          "--tx 'ssh=c//via=gw1': via=gw1: more than 8 hosts in a row, or a circle"},
+        {{"socket//installvia=gw1", "popen"}, "127.0.0.1:0<here"},
+        {{"socket=h:7//installvia=c", "ssh=hub//id=x", "ssh=c//id=c//via=x"}, "h:7<c<hub"},
+        {{"socket=h:0//installvia=b"}, "h:0<root@b"},
+        {{"socket=h:0//installvia=s", "socket//installvia=gw2//id=s", "popen"},
+         "h:0<127.0.0.1:0<here"},
+        {{"socket//installvia=none"},
+         "--tx 'socket//installvia=none': installvia=none: no gateway of this run or of the fleet "
+         "has that id"},
+        {{"socket=h:0//installvia=gw1", "socket=h:0//installvia=gw0"},
+         "--tx 'socket=h:0//installvia=gw1': installvia=gw1: more than 8 hosts in a row, or a "
+         "circle"},
+        {{"socket//installvia=x", "ssh=hub//id=x"},
+         "--tx 'socket//installvia=x': installvia=x: that one is ssh: expected socket=HOST:PORT in "
+         "front, with an address that its host has (port 0: any that is free)"},
+        {{"socket//installvia=x", "reverse//id=x"},
+         "--tx 'socket//installvia=x': installvia=x: that one is reverse: only a gateway that "
+         "txgate connects to can be told to listen"},
+        {{"socket=h:0//installvia=x", "ssh=hub//id=x//arch=a//emulator=q"},
+         "--tx 'socket=h:0//installvia=x': installvia=x: that one has an emulator=, below which no "
+         "worker listens"},
     };
     struct txg_config c = fleet();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -104,11 +104,15 @@ static void kinds_and_targets(void)
         {"vagrant_ssh=box", "box", "vagrant_ssh"},
         {"socket=host:8888", "host:8888", "socket"},
         {"socket=[::1]:8888//installvia=gw0", "[::1]:8888", "socket"},
+        {"socket=h:0//installvia=gw0", "h:0", "socket"},
+        {"socket//installvia=gw0", NULL, "socket"},
         {"exec=docker exec -i c", "docker exec -i c", "exec"},
     };
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         struct txg_spec *s = parse(good[i].text);
-        CU_ASSERT_STRING_EQUAL(s->target, good[i].target);
+        if (good[i].target)
+            CU_ASSERT_STRING_EQUAL(s->target, good[i].target);
+        CU_ASSERT_EQUAL(!s->target, !good[i].target);
         CU_ASSERT_STRING_EQUAL(txg_spec_kind_name(s->kind), good[i].kind);
         txg_spec_free(s);
     }
@@ -159,6 +163,12 @@ static void faults_have_their_column(void)
         {"popen//key_file=k", "column 1: key_file= belongs to socket=, not to popen"},
         {"socket=h:1//key_file=", "column 13: 'key_file' needs a value: expected key_file=file"},
         {"socket=h:1//worker=/w", "column 1: worker= doesn't go with socket="},
+        {"socket=h:0",
+         "column 1: socket=: '0' is not a port: a number from 1 to 65535 (0 goes with"},
+        {"socket=h:00//key_file=k", "column 1: socket=: '0' is not a port"},
+        {"socket=//installvia=gw0", "column 1: 'socket' needs a value"},
+        {"socket=h:1//key_file=k//installvia=g",
+         "column 1: key_file= doesn't go with installvia=: a key is made for the run"},
         {"socket=h:1//via=gw0", "column 1: via= doesn't go with socket=: use installvia="},
         {"popen//nice=20", "column 13: nice=: expected a whole number from -20 to 19"},
         {"popen//nice=1x", "column 13: nice=: expected a whole number"},
@@ -287,10 +297,11 @@ static void what_is_not_built_yet_says_so(void)
 {
     static const struct {
         const char *text, *what;
-    } cases[] = {
-        {"vagrant_ssh=h", "vagrant_ssh"}, {"socket=h:1//installvia=hub//key_file=k", "installvia="},
-        {"ssh=h//via=hub", "via="},       {"popen//via=hub", "via="},
-        {"popen//arch=aarch64", "arch="}, {"popen//arch=aarch64//emulator=q", "emulator="}};
+    } cases[] = {{"vagrant_ssh=h", "vagrant_ssh"},
+                 {"ssh=h//via=hub", "via="},
+                 {"popen//via=hub", "via="},
+                 {"popen//arch=aarch64", "arch="},
+                 {"popen//arch=aarch64//emulator=q", "emulator="}};
     struct txg_err err;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct txg_spec *s = parse(cases[i].text);
