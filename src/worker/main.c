@@ -18,6 +18,9 @@
 #include "src/worker/dial.h"
 #include "src/worker/listen.h"
 #endif
+#if defined TXG_SOCKETS && defined TXG_EXECNET
+#include "src/worker/listen_execnet.h"
+#endif
 #ifdef TXG_EXECNET
 #include "src/worker/xdist.h"
 #include "src/worker/xdist_server.h"
@@ -112,6 +115,10 @@ static int serve_sockets(int argc, char **argv, bool listens)
 {
 #ifdef TXG_SOCKETS
     close_inherited();
+#ifdef TXG_EXECNET
+    if (is_given(argc, argv, "--insecure-execnet"))
+        return txg_listen_execnet_main(argc, argv);
+#endif
     return listens ? txg_listen_main(argc, argv) : txg_dial_main(argc, argv);
 #else
     /* who sends the key there reads what stdout says */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,7 +72,15 @@ static int check(const struct txg_service_options *o, struct txg_err *err)
     const char *what = o->listen ? "--listen" : "--connect";
     if (o->listen && o->connect)
         return txg_err_set(err, TXG_E_USAGE, "--listen and --connect: expected one of them");
-    if (!o->key_file)
+#ifndef TXG_EXECNET
+    if (o->insecure_execnet)
+        return txg_err_set(err, TXG_E_USAGE,
+                           "--insecure-execnet: this worker was built without execnet's protocol");
+#endif
+    if (o->insecure_execnet && (!o->listen || o->key_file || o->hand_over))
+        return txg_err_set(err, TXG_E_USAGE,
+                           "--insecure-execnet goes with --listen and --user alone: it has no key");
+    if (!o->key_file && !o->insecure_execnet)
         return txg_err_set(err, TXG_E_USAGE,
                            "%s needs --key-file FILE: without a key anybody could run programs "
                            "here (make one with `txgate keygen FILE`)",
@@ -86,6 +95,25 @@ static int check(const struct txg_service_options *o, struct txg_err *err)
     return o->name ? check_name(o->name, err) : 0;
 }
 
+static bool is_loopback(const struct sockaddr_storage *a)
+{
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)a;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)a;
+    if (a->ss_family == AF_INET)
+        return ntohl(v4->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+    return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+}
+
+static int check_address(const struct txg_service_options *o, struct txg_err *err)
+{
+    if (!o->insecure_execnet || is_loopback(&o->address))
+        return 0;
+    return txg_err_set(err, TXG_E_USAGE,
+                       "--listen %s: --insecure-execnet serves loopback alone (127.0.0.1, [::1]), "
+                       "as everybody who reaches it can run programs; --key-file is for the rest",
+                       o->listen);
+}
+
 int txg_service_parse(struct txg_service_options *o, int argc, char **argv, struct txg_err *err)
 {
     static const char *const names[] = {"--listen", "--connect",   "--key-file", "--user",
@@ -94,12 +122,17 @@ int txg_service_parse(struct txg_service_options *o, int argc, char **argv, stru
                              &o->user,   &o->name,    &o->hand_over};
     for (int i = 1; i < argc; i += 2) {
         size_t k = 0;
+        if (strcmp(argv[i], "--insecure-execnet") == 0) {
+            o->insecure_execnet = true;
+            i--;
+            continue;
+        }
         while (names[k] && strcmp(argv[i], names[k]) != 0)
             k++;
         if (!names[k])
             return txg_err_set(err, TXG_E_USAGE,
                                "unknown option '%s': with --listen and --connect there are "
-                               "--key-file, --user and --name",
+                               "--key-file, --user, --name and --insecure-execnet",
                                argv[i]);
         if (i + 1 == argc || *values[k])
             return txg_err_set(err, TXG_E_USAGE, "%s: expected one value", argv[i]);
@@ -111,6 +144,8 @@ int txg_service_parse(struct txg_service_options *o, int argc, char **argv, stru
     const char *address = o->listen ? o->listen : o->connect;
     if (txg_tcp_parse(address, &o->address, &o->address_len, err) != 0)
         return txg_err_wrap(err, o->listen ? "--listen" : "--connect");
+    if (check_address(o, err) != 0)
+        return -1;
     return o->user ? parse_user(o, err) : 0;
 }
 

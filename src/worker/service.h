@@ -18,6 +18,7 @@ struct txg_service_options {
     const char *hand_over; /* links go to the socket on stdin, whose owner started this */
     bool
         one_run; /* --key-file -: of a program that sends the key on stdin, and ends this with it */
+    bool insecure_execnet; /* no key: whoever connects is served, by execnet's protocol */
     struct sockaddr_storage address;
     socklen_t address_len;
     bool has_user;

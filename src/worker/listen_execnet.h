@@ -1,0 +1,13 @@
+/*
+ * txgate-worker --listen PORT --insecure-execnet: what execnet's socketserver.py is to
+ * pytest-xdist,
+ * `--tx socket=localhost:PORT`, without Python and for any number of gateways. execnet's protocol
+ * has no key: whoever reaches the port runs programs. Hence loopback only, and a warning.
+ */
+#ifndef TXG_WORKER_LISTEN_EXECNET_H
+#define TXG_WORKER_LISTEN_EXECNET_H
+
+/* As txg_listen_main (listen.h); --insecure-execnet is among the options. */
+int txg_listen_execnet_main(int argc, char **argv);
+
+#endif
