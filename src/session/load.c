@@ -19,6 +19,17 @@ static size_t feed(const struct txg_deal *d, const struct txg_node *node)
     return (size_t)((double)node->reports * (double)(last > FEED ? last : FEED) / (double)spent);
 }
 
+/* What each would hold if what is left were spread evenly: near the end, who asks first is not to
+ * take what the others would wait for. */
+static size_t fair_share(const struct txg_deal *d, size_t pending, size_t live)
+{
+    size_t left = pending;
+    for (size_t i = 0; i < d->n_nodes; i++)
+        if (txg_deal_is_live(d->nodes[i]))
+            left += txg_held_count(&d->nodes[i]->held);
+    return left / live;
+}
+
 static size_t larger(size_t a, size_t b)
 {
     return a > b ? a : b;
@@ -42,6 +53,8 @@ static void check(struct txg_deal *d, struct txg_node *node, int64_t duration)
     size_t mine = txg_held_count(&node->held);
     size_t least = at_least_two(pending / live / 4), most = at_least_two(pending / live / 2);
     size_t fast = feed(d, node), share = pending / live;
+    if (share < 2 * fast)
+        share = fair_share(d, pending, live);
     least = larger(least, fast);
     most = larger(most, 2 * fast < share ? 2 * fast : share);
     if (mine >= least || (duration >= SLOW && mine >= 2))

@@ -90,7 +90,7 @@ static bool are_far_workers_busy(void)
             "tests of 10 ms over a round trip of %lld ms: workers are %.1f %% busy with duration, "
             "%.1f %% without times; load %.1f %%, worksteal %.1f %%\n",
             (long long)trip, 100 * known, 100 * unknown, 100 * load, 100 * steal);
-        good = good && known >= 0.95 && unknown >= 0.95;
+        good = good && known >= 0.95 && unknown >= 0.95 && load >= 0.95 && steal >= 0.95;
     }
     return good;
 }
