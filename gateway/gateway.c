@@ -17,6 +17,7 @@
 #define TICK 50                /* milliseconds between two looks at the deadlines */
 #define IDLE INT64_C(1000000)  /* microseconds that a host stays without a gateway */
 #define OBEY INT64_C(10000000) /* the same for an agent to tell that a closed worker has ended */
+#define REST INT64_C(1000000)  /* the same between two tries to reach a host that was there */
 
 /*
  *  OPENING --opened--> STARTING --workerready--> READY --exited, lost, not closed--> DEAD
@@ -27,10 +28,13 @@ enum state { OPENING, STARTING, READY, DEAD };
 
 struct gateway {
     enum state state;
-    struct txg_host *host; /* borrowed; NULL once dead */
+    struct txg_host *host; /* borrowed; NULL once dead, and between two tries */
+    int64_t next_try;      /* microseconds; 0: it has a host */
+    int64_t try_until;     /* 0: once is enough */
     uint32_t channel;      /* number + 1: never used twice on a link */
     int64_t deadline;      /* microseconds: for it to be ready, or to have ended once closed */
     bool closed;           /* when it was ready */
+    bool was_ready;
     const struct txg_spec *spec;
     struct txg_strv argv; /* of a raw one; empty: a worker */
     char *fault;          /* owned: how it broke the protocol */
@@ -77,6 +81,13 @@ static struct place *place_of(const struct txg_gateways *set, const struct txg_h
     return &set->hosts[i];
 }
 
+static void leave(struct txg_gateways *set, const struct txg_host *h)
+{
+    struct place *p = place_of(set, h);
+    p->gateways--;
+    p->idle = now_us();
+}
+
 /* The last word on a gateway. */
 static void down(struct txg_gateways *set, struct gateway *g, enum txg_gateway_end end,
                  const char *text)
@@ -89,14 +100,14 @@ static void down(struct txg_gateways *set, struct gateway *g, enum txg_gateway_e
     g->closed = false;
     g->state = DEAD;
     g->host = NULL;
-    place_of(set, h)->gateways--;
-    place_of(set, h)->idle = now_us();
+    if (h)
+        leave(set, h);
     g->waiting = false;
     txg_buf_release(&g->later);
+    struct txg_gateway_down last = {end, !h || !txg_host_is_usable(h), text,
+                                    h ? txg_host_words(h, g->lines) : ""};
     if (!set->closing)
-        set->config.on_down(set->config.user, (unsigned)(g - set->items),
-                            &(struct txg_gateway_down){end, !txg_host_is_usable(h), text,
-                                                       txg_host_words(h, g->lines)});
+        set->config.on_down(set->config.user, (unsigned)(g - set->items), &last);
 }
 
 static struct gateway *find(struct txg_gateways *set, const struct txg_host *h, uint32_t channel)
@@ -273,6 +284,7 @@ static void on_message(void *user, struct txg_host *h, uint32_t channel, const s
     }
     if (msg->type == TXG_MSG_WORKERREADY && g->state < READY) {
         g->state = READY;
+        g->was_ready = true;
         set->starting--;
     }
     set->config.on_message(set->config.user, (unsigned)(channel - 1), msg);
@@ -297,6 +309,21 @@ static void on_words(void *user, struct txg_host *h, const char *line)
         set->config.on_log(set->config.user, txg_host_spec(h)->text, "warning", line);
 }
 
+/* A board that starts again, or a cable that is out for a moment: nothing of the gateway has gone
+ * to the host yet, so that it can be taken to the next link. */
+static bool try_later(struct txg_gateways *set, struct gateway *g, const char *text)
+{
+    int64_t next = now_us() + REST;
+    if (g->state != OPENING || !g->waiting || g->deadline == 0 || next >= g->try_until)
+        return false;
+    TXG_AUTOFREE char *line = txg_xasprintf("%s; trying again", text);
+    set->config.on_log(set->config.user, g->spec->text, "info", line);
+    leave(set, g->host);
+    g->host = NULL;
+    g->next_try = next;
+    return true;
+}
+
 static void on_lost(void *user, struct txg_host *h, bool cut_off, const char *text)
 {
     struct txg_gateways *set = user;
@@ -304,7 +331,7 @@ static void on_lost(void *user, struct txg_host *h, bool cut_off, const char *te
     enum txg_gateway_end unready = cut_off ? TXG_GATEWAY_CUT_OFF : TXG_GATEWAY_NOT_STARTED;
     for (size_t i = 0; i < set->n; i++) {
         struct gateway *g = &set->items[i];
-        if (g->host != h)
+        if (g->host != h || try_later(set, g, text))
             continue;
         /* An agent that has not obeyed close either: what came first is the cause. */
         TXG_AUTOFREE char *both = g->fault ? txg_xasprintf("%s; then %s", g->fault, text) : NULL;
@@ -433,6 +460,8 @@ static void give_closed_up(struct txg_gateways *set, int64_t now)
     }
 }
 
+static void join(struct txg_gateways *set, unsigned number);
+
 static void on_tick(uv_timer_t *timer)
 {
     struct txg_gateways *set = timer->data;
@@ -443,6 +472,11 @@ static void on_tick(uv_timer_t *timer)
         struct gateway *g = &set->items[i];
         if (g->state >= READY)
             continue;
+        if (g->next_try && g->deadline) {
+            if (now >= g->next_try)
+                join(set, (unsigned)i);
+            continue;
+        }
         if (g->deadline && (g->waiting || !txg_host_is_up(g->host)))
             g->deadline = now + set->config.connect_timeout; /* the host's come first, and sync's */
         if (now < g->deadline)
@@ -451,7 +485,8 @@ static void on_tick(uv_timer_t *timer)
         snprintf(text, sizeof text, "%s: no answer within %.6g s (--connect-timeout)",
                  g->state == OPENING ? "open" : "start of the worker",
                  (double)set->config.connect_timeout / 1e6);
-        send_close(g);
+        if (g->host)
+            send_close(g);
         down(set, g, TXG_GATEWAY_NOT_STARTED, g->deadline == 0 ? "closed before it was up" : text);
         now = now_us();
     }
@@ -542,6 +577,28 @@ static void release_host(void *user, struct txg_host *h)
         }
 }
 
+/* Onto its host, an old one or a new one. */
+static void join(struct txg_gateways *set, unsigned number)
+{
+    struct gateway *g = &set->items[number];
+    g->next_try = 0;
+    g->deadline = now_us() + set->config.connect_timeout;
+    g->host = host_for(set, number, g->spec);
+    g->lines = txg_host_lines(g->host);
+    place_of(set, g->host)->gateways++;
+    if (txg_host_is_up(g->host))
+        open_when_ready(set, g);
+}
+
+/* The time that its place has to be reached in: from the death of the last one that was ready. */
+static int64_t try_until(const struct txg_gateways *set, const struct txg_gateway_setup *setup)
+{
+    if (!setup->replaces || setup->predecessor >= set->n)
+        return 0;
+    const struct gateway *before = &set->items[setup->predecessor];
+    return before->was_ready ? now_us() + set->config.connect_timeout : before->try_until;
+}
+
 void txg_gateways_open(struct txg_gateways *set, unsigned number,
                        const struct txg_gateway_setup *setup)
 {
@@ -561,6 +618,7 @@ void txg_gateways_open(struct txg_gateways *set, unsigned number,
     set->starting++;
     g->host = host_for(set, number, setup->spec);
     g->lines = txg_host_lines(g->host);
+    g->try_until = try_until(set, setup);
     place_of(set, g->host)->gateways++;
     g->waiting = txg_host_is_remote(g->host);
     if (!g->waiting)
@@ -600,7 +658,7 @@ size_t txg_gateways_unsent(const struct txg_gateways *set, unsigned number)
     if (number >= set->n || set->items[number].state == DEAD)
         return 0;
     const struct gateway *g = &set->items[number];
-    return txg_buf_len(&g->later) + txg_host_unsent(g->host);
+    return txg_buf_len(&g->later) + (g->host ? txg_host_unsent(g->host) : 0);
 }
 
 void txg_gateways_transfers(const struct txg_gateways *set,
@@ -628,7 +686,8 @@ void txg_gateways_kill(struct txg_gateways *set, unsigned number)
     if (number >= set->n || set->items[number].state == DEAD)
         return;
     struct gateway *g = &set->items[number];
-    close_ready(set, g);
+    if (g->host)
+        close_ready(set, g);
     if (g->state < READY)
         g->deadline = 0; /* the next tick tells of it */
 }

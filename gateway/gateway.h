@@ -73,6 +73,10 @@ struct txg_gateway_setup {
     const struct txg_spec *spec; /* borrowed for the life of the set */
     const struct txg_msg *messages;
     size_t n_messages; /* borrowed for the call */
+    /* In the place of `predecessor`: a host that was there a moment ago, and can't be reached now,
+     * is tried again until connect_timeout is over, counted from the loss. */
+    bool replaces;
+    unsigned predecessor;
     /* Not a worker but a program: it is there as soon as it was started, and speaks bytes. NULL: a
      * worker. Borrowed for the call. */
     const struct txg_strv *argv;

@@ -45,7 +45,8 @@ static int64_t now_us(void)
     return (int64_t)(uv_hrtime() / 1000);
 }
 
-static void open_gateway(struct run *r, unsigned number, size_t origin)
+/* `replaced`: whom it comes for; itself where it is the first in its place. */
+static void open_gateway(struct run *r, unsigned number, size_t origin, unsigned replaced)
 {
     const struct txg_spec *spec = r->plan->gateways.items[origin].spec;
     while (r->n_origins <= number) {
@@ -53,7 +54,8 @@ static void open_gateway(struct run *r, unsigned number, size_t origin)
         r->origins[r->n_origins++] = origin;
     }
     r->origins[number] = origin;
-    struct txg_gateway_setup setup = {.spec = spec};
+    struct txg_gateway_setup setup = {
+        .spec = spec, .replaces = replaced != number, .predecessor = replaced};
     bool records = txg_gateways_is_new_host(r->gateways, spec);
     if (records)
         txg_session_expect_records(r->session, number);
@@ -109,10 +111,10 @@ static void carry_out(struct run *r)
             txg_gateways_kill(r->gateways, c->gateway);
             break;
         case TXG_COMMAND_REPLACE:
-            open_gateway(r, c->gateway, r->origins[c->replaces]);
+            open_gateway(r, c->gateway, r->origins[c->replaces], c->replaces);
             break;
         case TXG_COMMAND_OPEN:
-            open_gateway(r, c->gateway, c->origin);
+            open_gateway(r, c->gateway, c->origin, c->gateway);
             break;
         case TXG_COMMAND_FINISH:
             close_all(r, c->exit_code);
@@ -386,9 +388,12 @@ static void start(struct run *r)
     r->gateways = txg_gateways_new(&config);
     carry_out(r);
     unsigned number = 0;
-    for (size_t i = 0; i < r->plan->gateways.n; i++)
-        if (!r->plan->gateways.items[i].late)
-            open_gateway(r, number++, i);
+    for (size_t i = 0; i < r->plan->gateways.n; i++) {
+        if (r->plan->gateways.items[i].late)
+            continue;
+        open_gateway(r, number, i, number);
+        number++;
+    }
     set_deadline(r);
 }
 

@@ -182,7 +182,8 @@ void txg_session_down(struct txg_session *s, struct txg_node *node,
     bool expected = node->finished && node->shutting && !held;
     bool before_collection = node->state != TXG_NODE_COLLECTED;
     bool before_ready = node->state == TXG_NODE_STARTING;
-    bool asked_for = node->closing && (s->interrupts > 0 || s->progress == TXG_STOPPING);
+    bool asked_for =
+        node->dismissed || (node->closing && (s->interrupts > 0 || s->progress == TXG_STOPPING));
     node->state = TXG_NODE_DEAD;
     bool again = node->running && blame(s, node, event);
     held = again || txg_held_count(&node->held) > 0;

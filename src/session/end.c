@@ -88,6 +88,12 @@ static void send_home(struct txg_session *s)
         if (node->retired && txg_deal_is_live(node) && holders == own &&
             !txg_deal_has_work(&s->deal, node))
             txg_deal_shutdown(&s->deal, node);
+        /* it came for work that others have done meanwhile */
+        if (holders == 0 && s->done == s->total && !node->closing &&
+            (node->state == TXG_NODE_STARTING || node->state == TXG_NODE_READY)) {
+            node->dismissed = true;
+            txg_session_close(s, node);
+        }
     }
 }
 

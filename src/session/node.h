@@ -73,6 +73,7 @@ struct txg_node {
     bool shutting;   /* shutdown was sent */
     bool finished;   /* workerfinished came */
     bool closing;    /* CLOSE was asked for */
+    bool dismissed;  /* because all was done before it was there */
     enum txg_wait waits;
     int64_t silent_at; /* when what it is waited for must have come; INT64_MAX: no such time */
 };

@@ -66,6 +66,9 @@ class Host(Space):
     def pull(self):
         self.lab.here.run("ip", "link", "set", self.cable, "down")
 
+    def plug(self):
+        self.lab.here.run("ip", "link", "set", self.cable, "up")
+
 
 class Lab:
     def __init__(self):

@@ -249,7 +249,7 @@ static void before_down(struct sim_world *w, struct sim_node *node,
     struct sim_oracle *o = &w->oracle;
     struct sim_seen *seen = &node->seen;
     enum txg_node_down down = event->down;
-    bool asked_for = seen->closed && (o->interrupts || o->stopping);
+    bool asked_for = seen->dismissed || (seen->closed && (o->interrupts || o->stopping));
     seen->dead = true;
     seen->ended_well = seen->finished && seen->shutdown && seen->held == 0;
     o->counts_down = !asked_for && !seen->ended_well && (down == TXG_DOWN_LOST || !seen->collected);
@@ -762,8 +762,10 @@ void sim_oracle_command(struct sim_world *w, const struct txg_command *c)
         sim_note(w, "  close gw%u", c->gateway);
         if (!node || node->seen.dead || node->seen.closed)
             sim_fail(w, "gw%u is closed and may not be", c->gateway);
-        else
+        if (node) {
             node->seen.closed = true;
+            node->seen.dismissed = !node->seen.collected && o->done == o->total;
+        }
         if (c->gateway == o->must_by)
             o->must_close = false;
         break;

@@ -59,6 +59,7 @@ struct sim_node { /* a gateway, by its number */
     bool down;       /* the session was told */
     struct sim_seen {
         bool collected, early, finished, closed, dead, replaced, ended_well, worked;
+        bool dismissed;  /* closed before it had collected, as all was done */
         size_t shutdown; /* the event that brought it, or 0 */
         size_t running;  /* an outcome, or SIM_NONE */
         int64_t started; /* when the session was told of it */

@@ -1,0 +1,97 @@
+"""A host that was there and is lost may be back in a moment: a board that starts again, a cable that was
+out. Its replacement tries to reach it until --connect-timeout is over."""
+
+import os
+import re
+import signal
+import time
+
+import pytest
+
+import processes
+import sshd
+from processes import wait_for
+
+WAY = """
+now=$(date +%s)
+[ -f used ] || { echo $now >used; exec sh; }
+[ $now -ge $(($(cat used) + {gone})) ] || { echo "no way" >&2; exit 1; }
+exec sh
+"""
+
+
+@pytest.fixture
+def way(script):
+    """A command that leads to a shell once, and not again before {gone} seconds are over."""
+    def write(gone):
+        script("way", WAY.replace("{gone}", str(gone)))
+        return "exec=./way"
+    return write
+
+
+def lose(txgate):
+    """Kills the agent of the first test that runs on the host, which is the end of its link."""
+    def find():
+        tests = [p for p in txgate.processes() if processes.name(p).startswith("slow")]
+        agents = [processes.parent(processes.parent(p)) for p in tests]
+        return [p for p in agents if processes.name(p).startswith("worker-")]
+    wait_for(find, 20)
+    os.kill(find()[0], signal.SIGKILL)
+
+
+def ends(txgate, child):
+    out, err = child.communicate(timeout=60)
+    assert not processes.wait_for_none(txgate.mark, 5)
+    return child.returncode, out.decode() + err.decode()
+
+
+def test_is_reached_again(txgate, way, script):
+    names = [script("slow%d" % n, "sleep 0.3\n") for n in range(4)]
+    child = txgate.start("run", "-v", "--tx", way(4), "--dist", "load", "--connect-timeout", "10", *names)
+    lose(txgate)
+    code, out = ends(txgate, child)
+    assert code == 6 and "1 lost" in out and "3 passed" in out, out
+    assert out.count("replacing crashed worker") == 1, out
+    assert re.search(r"exec=./way: probe: .*it said: no way; trying again", out), out
+
+
+def test_is_given_up_in_time(txgate, way, script):
+    names = [script("slow%d" % n, "sleep 0.3\n") for n in range(4)]
+    child = txgate.start("run", "--tx", way(1000), "--dist", "load", "--connect-timeout", "3", *names)
+    lose(txgate)
+    begun = time.monotonic()
+    code, out = ends(txgate, child)
+    assert 1.5 < time.monotonic() - begun < 6, out
+    assert code == 6 and "is not started again: 3 times it died before a first test" in out, out
+    assert "it said: no way" in out and "1 lost" in out, out
+
+
+def test_does_not_hold_a_run_up_that_is_done(txgate, way, script):
+    names = [script("slow%d" % n, "sleep 0.3\n") for n in range(4)]
+    child = txgate.start("run", "--tx", way(1000), "--tx", "popen", "--dist", "load", *names)
+    lose(txgate)
+    begun = time.monotonic()
+    code, out = ends(txgate, child)
+    assert time.monotonic() - begun < 5, out
+    assert code == 6 and re.search(r"1 lost, 3 passed", out), out
+
+
+@pytest.mark.skipif(not sshd.find("sshd"), reason="no sshd (Debian: openssh-server)")
+def test_a_cable_that_is_out_for_a_moment(lab, txgate, tmp_path, client, serve, script):
+    host = lab.host()
+    (tmp_path / "host").mkdir()
+    made = sshd.Sshd(tmp_path / "host", host.address, port=22)
+    made.prefix = host.enter
+    client.may_log_in(made)
+    client.knows(made)
+    serve(made)
+    txgate.path = lab.inside(txgate.path, tmp_path)
+    names = [script("slow%d" % n, "sleep 0.3\n") for n in range(6)]
+    child = txgate.start("run", "--tx", made.spec, "--dist", "load", "--heartbeat", "0.2", "--jsonl", "events",
+                         *names, env=client.env)
+    wait_for(lambda: (tmp_path / "events").exists() and "test_finish" in (tmp_path / "events").read_text(), 20)
+    host.pull()
+    time.sleep(2.5)  # lost after 1 s
+    host.plug()
+    code, out = ends(txgate, child)
+    assert code == 6 and "1 lost" in out and "5 passed" in out, out
