@@ -66,14 +66,47 @@ def build(folder, tests):
                    cwd=folder, check=True, timeout=300)
 
 
-def start(folder, mark, stream, out):
-    tx = [word for i in range(HOSTS) for word in ("--tx", "2*exec=env H%d=1" % i)]
-    return subprocess.Popen(
-        [TXGATE, "run", "-q", "--tb=no", *tx, "--max-worker-restart", "100000",
-         "--require-gateways", "any", "--dist", "load", "--jsonl", stream, "program"],
-        cwd=folder, env=dict(os.environ, TXGATE_DIR=os.path.join(folder, "cache"),
-                             **{processes.MARK: mark}),
-        stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
+class Scene:
+    """Four hosts that are this machine's shells. chaos_ssh.py has another."""
+
+    times = 2  # as long as without, at most
+    per_host = 1  # gateways: exec= shares none
+    files = FILES
+    program = [TXGATE]
+    options = [word for i in range(HOSTS) for word in ("--tx", "2*exec=env H%d=1" % i)]
+    env = {}
+
+    def __init__(self, folder):
+        self.folder, self.cuts = folder, []
+
+    def new_mark(self):
+        return uuid.uuid4().hex
+
+    def forget(self):
+        """What an earlier run left takes memory, too."""
+        for name in ("cache", ".txgate"):
+            shutil.rmtree(os.path.join(self.folder, name), ignore_errors=True)
+        os.mkdir(os.path.join(self.folder, "cache"))
+
+    def start(self, mark, stream, out):
+        return subprocess.Popen(
+            [*self.program, "run", "-q", "--tb=no", *self.options, "--max-worker-restart", "100000",
+             "--require-gateways", "any", "--dist", "load", "--jsonl", stream, "program"],
+            cwd=self.folder, env=dict(os.environ, TXGATE_DIR=os.path.join(self.folder, "cache"),
+                                      **{processes.MARK: mark}, **self.env),
+            stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
+
+    def disturb(self, rng, now):
+        """What else happens, every EVERY seconds."""
+
+    def restore(self):
+        """Nothing of that lasts."""
+
+    def host_of(self, spec):
+        return int(re.search(r"H(\d)=1", spec).group(1))
+
+    def close(self):
+        """After the last run."""
 
 
 class Use:
@@ -117,14 +150,13 @@ class Kills:
 class Run:
     """One run; with rng, under kills."""
 
-    def __init__(self, folder, rng):
-        mark, stream = uuid.uuid4().hex, os.path.join(folder, "events")
-        for name in ("cache", ".txgate"):  # what an earlier run knows takes memory, too
-            shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
-        os.mkdir(os.path.join(folder, "cache"))
+    def __init__(self, scene, rng):
+        folder = scene.folder
+        mark, stream = scene.new_mark(), os.path.join(folder, "events")
+        scene.forget()
         begun = time.monotonic()
         with open(os.path.join(folder, "out"), "w") as out:
-            child, self.kills = start(folder, mark, stream, out), Kills()
+            child, self.kills = scene.start(mark, stream, out), Kills()
         self.use, due = Use(child.pid), begun + EVERY
         while child.poll() is None and time.monotonic() - begun < LIMIT:
             time.sleep(max(0, due - time.monotonic()))
@@ -134,6 +166,9 @@ class Run:
             victims = [p for p in alive if processes.name(p).startswith("worker-")]
             if rng and victims:
                 self.kills.kill(rng.choice(victims), int((time.monotonic() - begun) * 1e6))
+            if rng:
+                scene.disturb(rng, time.monotonic() - begun)
+        scene.restore()
         if child.poll() is None:
             child.kill()
         child.wait(timeout=30)
@@ -146,6 +181,7 @@ class Run:
         with open(stream) as f:
             self.lines = f.read().splitlines()
         self.events = [json.loads(line) for line in self.lines]
+        self.cuts, self.host_of = scene.cuts, scene.host_of
 
     def of(self, kind):
         return [e for e in self.events if e["event"] == kind]
@@ -154,19 +190,18 @@ class Run:
 def not_hit(run):
     """Those that crashed or were lost, and nothing was killed that ran them."""
     pids = {e["gateway"]: e["pid"] for e in run.of("gateway_ready")}
-    hosts = {e["gateway"]: int(re.search(r"H(\d)=1", e["spec"]).group(1))
-             for e in run.of("gateway_start")}
+    hosts = {e["gateway"]: run.host_of(e["spec"]) for e in run.of("gateway_start")}
     for e in run.of("test_finish"):
         gateway = e.get("gateway")
         if e["outcome"] == "crashed" and pids.get(gateway) not in run.kills.workers:
             yield "%s crashed on %s, which nobody killed" % (e["nodeid"], gateway)
         if e["outcome"] == "lost" and not any(
                 host == hosts[gateway] and at < e["t"] + 10**6 and e["t"] < at + LOST_WITHIN
-                for host, at in run.kills.agents):
+                for host, at in [*run.kills.agents, *run.cuts]):
             yield "%s is lost on %s, whose agent nobody killed" % (e["nodeid"], gateway)
 
 
-def judge(tests, calm, wild):
+def judge(tests, calm, wild, times, per_host, files_more):
     wrong = events.check(wild.lines)[:10] + list(not_hit(wild))[:10]
     ends, kills = wild.of("test_finish"), wild.kills.count
     hit = [e for e in ends if e["outcome"] != "passed"]
@@ -183,31 +218,39 @@ def judge(tests, calm, wild):
         wrong.append("outcomes %s" % {e["outcome"] for e in hit})
     if kills < wild.seconds / EVERY * 0.75:
         wrong.append("only %d kills in %.1f s" % (kills, wild.seconds))
-    if crashed > len(wild.kills.workers) or len(hit) > kills:
-        wrong.append("%d tests were hit by %d kills" % (len(hit), kills))
-    if wild.seconds > 2 * calm.seconds:
+    # with an agent, and with a cable, goes all that its host runs
+    more = (per_host - 1) * len(wild.kills.agents) + per_host * len(wild.cuts)
+    if crashed > len(wild.kills.workers) or len(hit) > kills + more:
+        wrong.append("%d tests were hit by %d kills and %d cuts" % (len(hit), kills, len(wild.cuts)))
+    if wild.seconds > times * calm.seconds:
         wrong.append("that is %.1f times as long" % (wild.seconds / calm.seconds))
     if wild.left or wild.code not in (0, 1, 6):
         wrong.append("exit code %d, left: %s, %s" % (wild.code, wild.left, wild.out[-2000:]))
-    if files > FILES or memory > MEMORY + 4 * len(wild.of("gateway_start")) or alive > 2 * HOSTS:
+    if files > files_more or memory > MEMORY + 4 * len(wild.of("gateway_start")) or alive > 2 * HOSTS:
         wrong.append("the controller grows, or processes stay")
     if calm.code != 0 or events.check(calm.lines):
         wrong.append("the calm run fails: %s" % calm.out[-2000:])
     return wrong
 
 
-def main():
+def main(scene=Scene):
     tests = int(os.environ.get("TXG_TESTS", "20000"))
     seed = int(os.environ.get("TXG_SEED") or random.SystemRandom().randrange(1 << 31))
     print("TXG_SEED=%d repeats the choice of victims" % seed)
     with tempfile.TemporaryDirectory(prefix="txgate-chaos-") as folder:
         build(folder, tests)
-        calm = Run(folder, None)
-        wrong = judge(tests, calm, Run(folder, random.Random(seed)))
+        one = scene(folder)
+        try:
+            calm = Run(one, None)
+            wrong = judge(tests, calm, Run(one, random.Random(seed)),
+                          one.times, one.per_host, one.files)
+        finally:
+            one.close()
     for text in wrong:
         print(text)
     print("%d passed, %d failed" % (not wrong, bool(wrong)))
     return 1 if wrong else 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())
