@@ -19,8 +19,8 @@ static size_t feed(const struct txg_deal *d, const struct txg_node *node)
     return (size_t)((double)node->reports * (double)(last > FEED ? last : FEED) / (double)spent);
 }
 
-/* What each would hold if what is left were spread evenly: near the end, who asks first is not to
- * take what the others would wait for. */
+/* What each would hold if what is left were spread evenly: near the end of a far run, who asks
+ * first is not to take what the others would wait for. */
 static size_t fair_share(const struct txg_deal *d, size_t pending, size_t live)
 {
     size_t left = pending;
@@ -53,7 +53,7 @@ static void check(struct txg_deal *d, struct txg_node *node, int64_t duration)
     size_t mine = txg_held_count(&node->held);
     size_t least = at_least_two(pending / live / 4), most = at_least_two(pending / live / 2);
     size_t fast = feed(d, node), share = pending / live;
-    if (share < 2 * fast)
+    if (share < 2 * fast && 2 * node->round_trip > FEED)
         share = fair_share(d, pending, live);
     least = larger(least, fast);
     most = larger(most, 2 * fast < share ? 2 * fast : share);
