@@ -12,6 +12,7 @@
 #include "gateway/opening.h"
 #include "gateway/syncs.h"
 #include "gateway/wire/frame.h"
+#include "src/base/clock.h"
 #include "src/base/str.h"
 
 #define TICK 50                /* milliseconds between two looks at the deadlines */
@@ -63,11 +64,6 @@ struct txg_gateways {
     bool closing, tick_closed;
 };
 
-static int64_t now_us(void)
-{
-    return (int64_t)(uv_hrtime() / 1000);
-}
-
 static bool is_raw(const struct gateway *g)
 {
     return g->argv.n > 0;
@@ -85,7 +81,7 @@ static void leave(struct txg_gateways *set, const struct txg_host *h)
 {
     struct place *p = place_of(set, h);
     p->gateways--;
-    p->idle = now_us();
+    p->idle = txg_now();
 }
 
 /* The last word on a gateway. */
@@ -134,7 +130,7 @@ static void close_ready(struct txg_gateways *set, struct gateway *g)
     if (g->state != READY || g->closed)
         return;
     g->closed = true;
-    g->deadline = now_us() + OBEY;
+    g->deadline = txg_now() + OBEY;
     set->closed++;
 }
 
@@ -260,7 +256,7 @@ static void on_message(void *user, struct txg_host *h, uint32_t channel, const s
     }
     struct txg_sync *s = txg_syncs_of_channel(&set->syncs, h, channel);
     if (s) {
-        txg_sync_take(s, msg, now_us());
+        txg_sync_take(s, msg, txg_now());
         if (txg_sync_state(s) == TXG_SYNC_DONE)
             tell_sent(set, h, "files", txg_sync_sent(s));
         open_all(set, h);
@@ -313,7 +309,7 @@ static void on_words(void *user, struct txg_host *h, const char *line)
  * to the host yet, so that it can be taken to the next link. */
 static bool try_later(struct txg_gateways *set, struct gateway *g, const char *text)
 {
-    int64_t next = now_us() + REST;
+    int64_t next = txg_now() + REST;
     if (g->state != OPENING || !g->waiting || g->deadline == 0 || next >= g->try_until)
         return false;
     TXG_AUTOFREE char *line = txg_xasprintf("%s; trying again", text);
@@ -387,7 +383,7 @@ static struct txg_sync *sync_for(struct txg_gateways *set, struct gateway *g)
         return s;
     const struct txg_manifest *files =
         set->config.files_for(set->config.user, (unsigned)(g - set->items), txg_host_arch(g->host));
-    return files ? txg_syncs_start(&set->syncs, g->host, g->spec->chdir, files, now_us()) : NULL;
+    return files ? txg_syncs_start(&set->syncs, g->host, g->spec->chdir, files, txg_now()) : NULL;
 }
 
 /* Files first: what collects must find them. One that was killed meanwhile is never opened: its
@@ -408,7 +404,7 @@ static void open_when_ready(struct txg_gateways *set, struct gateway *g)
         down(set, g, cut_off ? TXG_GATEWAY_CUT_OFF : TXG_GATEWAY_NOT_STARTED, text);
         return;
     }
-    g->deadline = now_us() + set->config.connect_timeout;
+    g->deadline = txg_now() + set->config.connect_timeout;
     send_open(g, s ? txg_sync_root(s) : NULL);
     txg_host_send_frames(g->host, txg_span(txg_buf_data(&g->later), txg_buf_len(&g->later)));
     txg_buf_release(&g->later);
@@ -435,7 +431,7 @@ static void on_up(void *user, struct txg_host *h, const struct txg_msg_hello *he
 static bool on_room(void *user, struct txg_host *h)
 {
     struct txg_gateways *set = user;
-    return txg_syncs_pump(&set->syncs, h, now_us());
+    return txg_syncs_pump(&set->syncs, h, txg_now());
 }
 
 /* A replacement need not come to the same host: exec= gateways never share one. */
@@ -465,7 +461,7 @@ static void join(struct txg_gateways *set, unsigned number);
 static void on_tick(uv_timer_t *timer)
 {
     struct txg_gateways *set = timer->data;
-    int64_t now = now_us();
+    int64_t now = txg_now();
     stop_idle_hosts(set, now);
     txg_syncs_watch(&set->syncs, now, set->config.connect_timeout, open_all, set);
     for (size_t i = 0; i < set->n && set->starting; i++) {
@@ -488,7 +484,7 @@ static void on_tick(uv_timer_t *timer)
         if (g->host)
             send_close(g);
         down(set, g, TXG_GATEWAY_NOT_STARTED, g->deadline == 0 ? "closed before it was up" : text);
-        now = now_us();
+        now = txg_now();
     }
     give_closed_up(set, now);
 }
@@ -573,7 +569,7 @@ static void release_host(void *user, struct txg_host *h)
     for (size_t i = 0; i < set->n_hosts; i++)
         if (set->hosts[i].host == h) {
             set->hosts[i].gateways--;
-            set->hosts[i].idle = now_us();
+            set->hosts[i].idle = txg_now();
         }
 }
 
@@ -582,7 +578,7 @@ static void join(struct txg_gateways *set, unsigned number)
 {
     struct gateway *g = &set->items[number];
     g->next_try = 0;
-    g->deadline = now_us() + set->config.connect_timeout;
+    g->deadline = txg_now() + set->config.connect_timeout;
     g->host = host_for(set, number, g->spec);
     g->lines = txg_host_lines(g->host);
     place_of(set, g->host)->gateways++;
@@ -596,7 +592,7 @@ static int64_t try_until(const struct txg_gateways *set, const struct txg_gatewa
     if (!setup->replaces || setup->predecessor >= set->n)
         return 0;
     const struct gateway *before = &set->items[setup->predecessor];
-    return before->was_ready ? now_us() + set->config.connect_timeout : before->try_until;
+    return before->was_ready ? txg_now() + set->config.connect_timeout : before->try_until;
 }
 
 void txg_gateways_open(struct txg_gateways *set, unsigned number,
@@ -612,7 +608,7 @@ void txg_gateways_open(struct txg_gateways *set, unsigned number,
     *g = (struct gateway){.state = OPENING,
                           .channel = number + 1,
                           .spec = setup->spec,
-                          .deadline = now_us() + set->config.connect_timeout};
+                          .deadline = txg_now() + set->config.connect_timeout};
     if (setup->argv)
         txg_strv_copy(&g->argv, setup->argv);
     set->starting++;

@@ -10,6 +10,7 @@
 
 #include "gateway/bootstrap.h"
 #include "gateway/wire/mux.h"
+#include "src/base/clock.h"
 #include "src/base/str.h"
 
 #define HANDLES 2
@@ -45,11 +46,6 @@ struct txg_host {
     int64_t began, heard, watched; /* microseconds */
     unsigned handles;
 };
-
-static int64_t now_us(void)
-{
-    return (int64_t)(uv_hrtime() / 1000);
-}
 
 static void on_handle_closed(uv_handle_t *handle)
 {
@@ -122,7 +118,7 @@ static void on_watch(uv_timer_t *timer)
 {
     struct txg_host *h = timer->data;
     struct txg_liveness times = txg_liveness_scaled(h->config.heartbeat);
-    int64_t now = now_us();
+    int64_t now = txg_now();
     /* Silence counts only while we listened: not while this process was stopped or asleep. */
     if (now - h->watched > 2 * times.beat)
         h->heard += now - h->watched;
@@ -216,7 +212,7 @@ static bool bootstrap(struct txg_host *h, const void **data, size_t *len)
     int rc = txg_bootstrap_feed(h->bootstrap, *data, *len, &rest, &err);
     if (strcmp(step_of(h), h->step) != 0) {
         h->step = step_of(h);
-        h->began = now_us();
+        h->began = txg_now();
     }
     if (rc < 0)
         fault(h, h->step, err.text);
@@ -235,7 +231,7 @@ static void on_open(struct txg_transport *t)
         return;
     h->state = h->bootstrap ? BOOTSTRAPPING : GREETING;
     h->step = step_of(h);
-    h->began = now_us();
+    h->began = txg_now();
 }
 
 static void on_read(struct txg_transport *t, const void *data, size_t len)
@@ -244,7 +240,7 @@ static void on_read(struct txg_transport *t, const void *data, size_t len)
     struct txg_frame frame;
     struct txg_err err;
     int rc;
-    h->heard = now_us();
+    h->heard = txg_now();
     if (h->bootstrap && !bootstrap(h, &data, &len))
         return;
     txg_mux_feed(&h->mux, data, len);
@@ -328,7 +324,7 @@ struct txg_host *txg_host_new(const struct txg_host_config *config)
     struct txg_host *h = txg_xcalloc(1, sizeof *h);
     h->config = *config;
     make_token(h);
-    h->began = h->heard = h->watched = now_us();
+    h->began = h->heard = h->watched = txg_now();
     uv_prepare_init(config->loop, &h->flush);
     uv_timer_init(config->loop, &h->watch);
     h->flush.data = h->watch.data = h;

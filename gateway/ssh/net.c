@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "gateway/ssh/threads.h"
+#include "src/base/clock.h"
 #include "src/base/str.h"
 #include "src/base/tcp.h"
 
@@ -112,7 +113,7 @@ int txg_ssh_net_connect(struct txg_ssh_try *t, const struct txg_ssh_config *c, c
         getnameinfo(to->ai_addr, to->ai_addrlen, host, sizeof host, NULL, 0, NI_NUMERICHOST);
         snprintf(where, size, "%s port %s", host, c->port);
         int64_t limit = seconds_of(c) ? seconds_of(c) : to->ai_next ? ADDRESS_TIME_MAX : 0;
-        fd = connect_to(t, c, to, where, limit ? txg_ssh_now() + limit : 0, err);
+        fd = connect_to(t, c, to, where, limit ? txg_now() + limit : 0, err);
         if (fd < 0 && txg_buf_len(&faults) < TXG_ERR_TEXT_MAX / 2)
             txg_buf_printf(&faults, "%s%s", txg_buf_len(&faults) ? "; " : "", err->text);
     }

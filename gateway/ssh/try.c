@@ -6,19 +6,13 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
-int64_t txg_ssh_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
+#include "src/base/clock.h"
 
 int txg_ssh_try_init(struct txg_ssh_try *t, int64_t timeout, struct txg_err *err)
 {
-    *t = (struct txg_ssh_try){.step = "connect", .deadline = txg_ssh_now() + timeout};
+    *t = (struct txg_ssh_try){.step = "connect", .deadline = txg_now() + timeout};
     t->cancel = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (t->cancel < 0)
         return txg_err_sys(err, errno, "eventfd");
@@ -63,7 +57,7 @@ int txg_ssh_try_wait(struct txg_ssh_try *t, int fd, short events, int64_t until,
     if (until == 0 || until > t->deadline)
         until = t->deadline;
     for (;;) {
-        int64_t left = until - txg_ssh_now();
+        int64_t left = until - txg_now();
         struct pollfd fds[2] = {{.fd = t->cancel, .events = POLLIN}, {.fd = fd, .events = events}};
         int n = left <= 0 ? 0 : poll(fds, 2, (int)((left + 999) / 1000));
         if (n < 0 && errno != EINTR)
@@ -82,10 +76,10 @@ int txg_ssh_try_wait(struct txg_ssh_try *t, int fd, short events, int64_t until,
 int txg_ssh_try_sleep(struct txg_ssh_try *t, int64_t us, struct txg_err *err)
 {
     struct txg_err over = {0};
-    int64_t until = txg_ssh_now() + us;
+    int64_t until = txg_now() + us;
     /* poll() passes over a negative descriptor: only the cancel or the time ends this. */
     txg_ssh_try_wait(t, -1, 0, until, &over);
-    if (txg_ssh_now() >= until && until < t->deadline)
+    if (txg_now() >= until && until < t->deadline)
         return 0;
     if (err)
         *err = over;

@@ -18,15 +18,13 @@ struct txg_ssh_try {
     const char *step; /* "configure", "resolve", "connect", "host key", "authenticate", "start" */
     char doing[256];  /* "waiting for the greeting of 10.0.0.1 port 22" */
     int cancel;       /* eventfd: readable once nobody wants the outcome */
-    int64_t deadline; /* microseconds of txg_ssh_now() */
+    int64_t deadline; /* microseconds of txg_now() */
     bool turned_away; /* the host hung up before its greeting; the thread's own */
 };
 
 /* -1: no descriptor is left. */
 int txg_ssh_try_init(struct txg_ssh_try *t, int64_t timeout, struct txg_err *err);
 void txg_ssh_try_release(struct txg_ssh_try *t);
-
-int64_t txg_ssh_now(void);
 
 /* Says what is done from here on. */
 void txg_ssh_try_at(struct txg_ssh_try *t, const char *step, const char *fmt, ...)

@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "src/base/clock.h"
+
 #define HEAD       "txgate-key-1 "
 #define HEAD_LEN   (sizeof HEAD - 1)
 #define DIGITS     (2 * (size_t)TXG_KEY_SIZE)
@@ -102,9 +104,12 @@ int txg_key_receive(int fd, int timeout, unsigned char key[TXG_KEY_SIZE], struct
 {
     char line[LINE_LEN];
     size_t got = 0;
-    while (got < sizeof line) {
+    int64_t until = txg_now() + timeout * INT64_C(1000), left;
+    while (got < sizeof line && (left = until - txg_now()) > 0) {
         struct pollfd ready = {.fd = fd, .events = POLLIN};
-        ssize_t n = poll(&ready, 1, timeout) == 1 ? read(fd, line + got, sizeof line - got) : 0;
+        ssize_t n = poll(&ready, 1, (int)(left / 1000) + 1);
+        if (n > 0)
+            n = read(fd, line + got, sizeof line - got);
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             continue;
         if (n <= 0)

@@ -11,6 +11,7 @@
 
 #include "gateway/arrivals.h"
 #include "gateway/gateway.h"
+#include "src/base/clock.h"
 #include "src/base/str.h"
 #include "src/cli/files.h"
 #include "src/cli/setup.h"
@@ -39,11 +40,6 @@ struct run {
     int exit_code;
     bool closing;
 };
-
-static int64_t now_us(void)
-{
-    return (int64_t)(uv_hrtime() / 1000);
-}
 
 /* `replaced`: whom it comes for; itself where it is the first in its place. */
 static void open_gateway(struct run *r, unsigned number, size_t origin, unsigned replaced)
@@ -81,7 +77,7 @@ static void report_turns(struct run *r)
     snprintf(text, sizeof text, "loop: %llu turns, the longest of %.1f ms",
              (unsigned long long)r->turns.count, (double)r->turns.longest / 1e6);
     report(r, &(struct txg_event){.type = TXG_EVENT_NOTE,
-                                  .time = now_us() - r->began,
+                                  .time = txg_now() - r->began,
                                   .message.text = txg_span_cstr(text)});
 }
 
@@ -127,7 +123,7 @@ static void on_deadline(uv_timer_t *timer);
 
 static void set_deadline(struct run *r)
 {
-    int64_t at = txg_session_deadline(r->session), now = now_us();
+    int64_t at = txg_session_deadline(r->session), now = txg_now();
     if (at == INT64_MAX || r->closing)
         uv_timer_stop(&r->deadline);
     else
@@ -137,7 +133,7 @@ static void set_deadline(struct run *r)
 
 static void feed(struct run *r, const struct txg_node_event *event)
 {
-    txg_session_event(r->session, now_us(), event);
+    txg_session_event(r->session, txg_now(), event);
     carry_out(r);
     set_deadline(r);
 }
@@ -159,7 +155,7 @@ static void report_transfer(void *user, const struct txg_gateway_transfer *trans
 static void on_redraw(uv_timer_t *timer)
 {
     struct run *r = timer->data;
-    r->tick = now_us() - r->began;
+    r->tick = txg_now() - r->began;
     txg_gateways_transfers(r->gateways, report_transfer, r);
     for (size_t i = 0; i < r->config->n_reporters; i++) {
         struct txg_reporter *reporter = r->config->reporters[i];
@@ -208,7 +204,7 @@ static void on_log(void *user, const char *host, const char *level, const char *
     TXG_AUTOFREE char *line = txg_xasprintf("%s: %s", host, text);
     bool info = strcmp(level, "info") == 0;
     report(r, &(struct txg_event){.type = info ? TXG_EVENT_NOTE : TXG_EVENT_WARNING,
-                                  .time = now_us() - r->began,
+                                  .time = txg_now() - r->began,
                                   .message.text = txg_span_cstr(line)});
 }
 
@@ -366,7 +362,7 @@ static void start(struct run *r)
         r->signals[i].data = r;
         uv_signal_start(&r->signals[i], on_signal, signums[i]);
     }
-    r->began = now_us();
+    r->began = txg_now();
     r->session = new_session(r, r->began);
     r->setup = txg_setup_new(r->plan);
     r->files = txg_files_new(r->plan);

@@ -9,6 +9,7 @@
 
 #include "gateway/host.h"
 #include "gateway/words.h"
+#include "src/base/clock.h"
 #include "src/base/str.h"
 
 #define ROUND_TRIPS 3
@@ -29,11 +30,6 @@ struct visit {
     int64_t n;             /* of the last probe */
     int64_t sent, sent_wall;
 };
-
-static int64_t now_us(void)
-{
-    return (int64_t)(uv_hrtime() / 1000);
-}
 
 static int64_t wall_us(void)
 {
@@ -58,7 +54,7 @@ static void send_probe(struct visit *v)
 {
     struct txg_msg msg = {.type = TXG_MSG_PROBE};
     msg.beat.n = ++v->n;
-    v->sent = now_us();
+    v->sent = txg_now();
     v->sent_wall = wall_us();
     txg_host_send(v->host, 0, &msg);
 }
@@ -79,7 +75,7 @@ static void on_up(void *user, struct txg_host *h, const struct txg_msg_hello *he
 static void take_probed(struct visit *v, const struct txg_msg_probed *p)
 {
     struct txg_survey_host *f = found(v);
-    int64_t took = now_us() - v->sent;
+    int64_t took = txg_now() - v->sent;
     if (p->n != v->n)
         return;
     if (v->n == 1 || took < f->latency) {

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "src/base/clock.h"
 #include "src/base/str.h"
 #include "src/state/state.h"
 
@@ -107,13 +108,6 @@ static void keep_out_of_git(const char *folder)
     close(fd);
 }
 
-static int64_t now_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
 int txg_state_file_lock(const char *dir, struct txg_err *err)
 {
     TXG_AUTOFREE char *folder = txg_xasprintf("%s/" FOLDER, dir);
@@ -124,10 +118,10 @@ int txg_state_file_lock(const char *dir, struct txg_err *err)
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return txg_err_sys(err, errno, "%s", folder);
-    int64_t end = now_us() + TXG_STATE_PATIENCE;
+    int64_t end = txg_now() + TXG_STATE_PATIENCE;
     while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         int errnum = errno;
-        if ((errnum != EWOULDBLOCK && errnum != EINTR) || now_us() >= end) {
+        if ((errnum != EWOULDBLOCK && errnum != EINTR) || txg_now() >= end) {
             close(fd);
             return txg_err_sys(err, errnum, "%s: another txgate holds its lock", folder);
         }

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "gateway/wire/lease.h"
+#include "src/base/clock.h"
 #include "src/worker/files.h"
 #include "src/worker/known.h"
 #include "src/worker/link.h"

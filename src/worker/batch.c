@@ -3,8 +3,8 @@
 #include <signal.h>
 #include <string.h>
 
+#include "src/base/clock.h"
 #include "src/worker/runner.h"
-#include "src/worker/sweep.h"
 
 #define LINE_MAX_KEPT (64u << 10) /* of a line without end; its tail is what is read of it */
 #define LINE_TAIL     (4u << 10)

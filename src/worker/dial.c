@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "src/base/clock.h"
 #include "src/base/key.h"
 #include "src/base/str.h"
 #include "src/base/tcp.h"

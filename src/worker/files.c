@@ -13,11 +13,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "src/base/clock.h"
 #include "src/base/sha256.h"
 #include "src/worker/folder.h"
 #include "src/worker/link.h"
 #include "src/worker/paths.h"
-#include "src/worker/sweep.h"
 #include "src/worker/wait.h"
 
 #define HASH_PIECE  (1u << 20)       /* bytes hashed between two looks at the link */

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "src/base/clock.h"
 #include "src/base/tcp.h"
 #include "src/worker/door.h"
 #include "src/worker/service.h"
@@ -24,10 +25,23 @@
 #define SWEEP_LIMIT INT64_C(8000000)
 #define FOREVER     INT64_C(3600000000)
 
-static _Noreturn void become_worker(int listening, int fd)
+struct links { /* each is served by a process of its own */
+    pid_t pids[LINKS_MAX];
+    size_t n;
+};
+
+/* The end of the listener is that of its links, also where it has ended by now. */
+static void end_with(pid_t listener)
 {
-    prctl(PR_SET_PDEATHSIG, SIGKILL); /* the end of the listener is that of its links */
-    prctl(PR_SET_DUMPABLE, 1);        /* there is no key to hide */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != listener)
+        _exit(1);
+}
+
+static _Noreturn void become_worker(pid_t listener, int listening, int fd)
+{
+    end_with(listener);
+    prctl(PR_SET_DUMPABLE, 1); /* there is no key to hide */
     setsid();
     close(listening);
     txg_tcp_tune(fd);
@@ -36,41 +50,67 @@ static _Noreturn void become_worker(int listening, int fd)
 }
 
 /* False: there is no room, for a while. */
-static bool accept_one(int listening, size_t *links)
+static bool accept_one(int listening, struct links *links)
 {
     struct sockaddr_storage from = {0};
     socklen_t len = sizeof from;
     char who[TXG_TCP_WHERE];
+    pid_t self = getpid();
     int fd = accept4(listening, (struct sockaddr *)&from, &len, SOCK_CLOEXEC);
     if (fd < 0)
         return errno != EMFILE && errno != ENFILE && errno != ENOMEM && errno != ENOBUFS;
     txg_tcp_name(&from, who);
-    pid_t pid = *links < LINKS_MAX ? fork() : -1;
+    bool full = links->n == LINKS_MAX;
+    pid_t pid = full ? -1 : fork();
     if (pid == 0)
-        become_worker(listening, fd);
+        become_worker(self, listening, fd);
     if (pid > 0) {
-        ++*links;
+        links->pids[links->n++] = pid;
         txg_door_say("%s linked, pid %ld", who, (long)pid);
     } else {
         txg_door_say("%s refused: %s", who,
-                     *links < LINKS_MAX ? "no process for it" : "there are 64 links already");
+                     full ? "there are 64 links already" : "no process for it");
     }
     close(fd);
     return true;
 }
 
-static void reap(size_t *links)
+static bool is_link(void *user, pid_t pid)
+{
+    const struct links *links = user;
+    for (size_t i = 0; i < links->n; i++)
+        if (links->pids[i] == pid)
+            return true;
+    return false;
+}
+
+static void take_out(struct links *links, pid_t pid)
+{
+    size_t i = 0;
+    while (links->pids[i] != pid)
+        i++;
+    links->pids[i] = links->pids[--links->n];
+}
+
+/* What a killed link leaves has become our child, and is none of them. */
+static void reap(struct links *links)
 {
     int status;
     for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
-        txg_door_say("pid %ld has ended", (long)pid);
-        *links -= *links > 0;
+        if (!is_link(links, pid))
+            continue;
+        take_out(links, pid);
+        if (WIFSIGNALED(status))
+            txg_door_say("pid %ld was killed by signal %d", (long)pid, WTERMSIG(status));
+        else
+            txg_door_say("pid %ld has ended", (long)pid);
     }
+    txg_sweep_once(is_link, links);
 }
 
 static void serve(int listening)
 {
-    size_t links = 0;
+    struct links links = {.n = 0};
     int64_t accept_after = 0;
     while (!txg_service_ended()) {
         bool open = txg_now() >= accept_after;

@@ -1,8 +1,8 @@
 /*
- * txgate-worker --listen PORT --insecure-execnet: what execnet's socketserver.py is to
- * pytest-xdist,
- * `--tx socket=localhost:PORT`, without Python and for any number of gateways. execnet's protocol
- * has no key: whoever reaches the port runs programs. Hence loopback only, and a warning.
+ * txgate-worker --listen PORT --insecure-execnet: the other end of pytest-xdist's `--tx
+ * socket=localhost:PORT` (execnet's socketserver.py), without Python and for many gateways at a
+ * time. execnet's protocol has no key: whoever reaches the port runs programs. Hence loopback only,
+ * and a warning.
  */
 #ifndef TXG_WORKER_LISTEN_EXECNET_H
 #define TXG_WORKER_LISTEN_EXECNET_H

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "src/base/clock.h"
 #include "src/worker/harness/talk.h"
 #include "src/worker/runner.h"
-#include "src/worker/sweep.h"
 
 #define RETIRE_TIME INT64_C(5000000) /* for a harness to end when it has nothing more to do */
 #define QUIET_TIME  INT64_C(20000)   /* without a result: what is written is of what runs */

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "src/base/clock.h"
 #include "src/worker/agent.h"
 #include "src/worker/door.h"
 #include "src/worker/service.h"

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 
+#include "src/base/clock.h"
 #include "src/worker/environ.h"
 #include "src/worker/hung.h"
-#include "src/worker/sweep.h"
 
 #define NAP_BYTES 16384 /* read at once: more may follow at once */
 

@@ -22,7 +22,4 @@ size_t txg_sweep_once(bool (*keep)(void *user, pid_t pid), void *user);
  * processes were reaped. `children_left`, if not NULL, says whether the limit came first. */
 size_t txg_sweep_all(int64_t limit, bool *children_left);
 
-/* Microseconds on the monotonic clock. */
-int64_t txg_now(void);
-
 #endif

@@ -5,7 +5,7 @@
 #include <signal.h>
 #include <time.h>
 
-#include "src/worker/sweep.h"
+#include "src/base/clock.h"
 
 static volatile sig_atomic_t child_changed;
 static sigset_t open_mask;

@@ -8,6 +8,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "src/base/clock.h"
 #include "src/worker/environ.h"
 #include "src/worker/link.h"
 #include "src/worker/listing.h"

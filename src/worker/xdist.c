@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "src/base/clock.h"
 #include "src/worker/link.h"
 #include "src/worker/spawn.h"
 #include "src/worker/sweep.h"

@@ -84,6 +84,20 @@ def test_ends_with_all_below_it(xdist, server, script, tmp_path, signum):
     assert code != 0, text
 
 
+def test_what_a_killed_link_leaves_is_no_link(xdist, server, script, tmp_path):
+    (tmp_path / "tests").mkdir()
+    script("tests/stays", "(setsid sleep 300) & (setsid sleep 300) & sleep 300\n")
+    child = xdist.start("--dist", "load", "--max-worker-restart", "0", "--rsyncdir=tests",
+                        tmp_path / "tests", tx="socket=localhost:%d" % server.port)
+    sleeping = lambda: [p for p, l in processes.marked(server.mark).items() if "sleep 300" in l]  # noqa: E731
+    wait_for(lambda: len(sleeping()) == 3, 20)
+    link = int(re.search(r"linked, pid (\d+)", server.log())[1])
+    os.kill(link, signal.SIGKILL)
+    wait_for(lambda: not sleeping(), 20)
+    assert xdist.end(child)[0] != 0
+    assert re.findall(r"pid (\d+) (?:has ended|was killed by signal 9)", server.log()) == [str(link)]
+
+
 @pytest.mark.parametrize("options, words", [
     (["--listen", "10.0.0.1:7", "--insecure-execnet"], "serves loopback alone"),
     (["--listen", "[::]:7", "--insecure-execnet"], "serves loopback alone"),

@@ -2,14 +2,18 @@
 
 #include <CUnit/CUnit.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "src/base/clock.h"
 #include "src/base/key.h"
 #include "src/base/str.h"
 #include "tests/lib/suite.h"
@@ -143,6 +147,81 @@ static void another_text_is_refused(void)
     free(large);
 }
 
+/* A child that sends GOOD in pieces of `size` bytes, one every `pause` ms. Returns what to read. */
+static int send_pieces(size_t size, int pause, pid_t *child)
+{
+    int fds[2];
+    CU_ASSERT_FATAL(pipe(fds) == 0);
+    *child = fork();
+    CU_ASSERT_FATAL(*child >= 0);
+    if (*child == 0) {
+        close(fds[0]);
+        signal(SIGPIPE, SIG_DFL);
+        for (size_t at = 0; at < strlen(GOOD); at += size) {
+            size_t left = strlen(GOOD) - at;
+            if (write(fds[1], GOOD + at, left < size ? left : size) < 0)
+                break;
+            poll(NULL, 0, pause);
+        }
+        _exit(0);
+    }
+    close(fds[1]);
+    return fds[0];
+}
+
+static int receive(int fd, pid_t child, int timeout, unsigned char key[TXG_KEY_SIZE])
+{
+    struct txg_err err = {0};
+    int rc = txg_key_receive(fd, timeout, key, &err);
+    CU_ASSERT(rc == 0 || strstr(err.text, "expected a key"));
+    close(fd);
+    waitpid(child, NULL, 0);
+    return rc;
+}
+
+static void a_key_comes_in_pieces(void)
+{
+    unsigned char key[TXG_KEY_SIZE];
+    pid_t child;
+    int fd = send_pieces(7, 2, &child);
+    CU_ASSERT_EQUAL(receive(fd, child, 10000, key), 0);
+    CU_ASSERT(key[1] == 1 && key[31] == 0xff);
+}
+
+static void all_of_it_has_one_deadline(void)
+{
+    static const unsigned char zero[TXG_KEY_SIZE];
+    unsigned char key[TXG_KEY_SIZE];
+    pid_t child;
+    int64_t began = txg_now();
+    int fd = send_pieces(1, 50, &child); /* 4 s */
+    CU_ASSERT_EQUAL(receive(fd, child, 300, key), -1);
+    CU_ASSERT(memcmp(key, zero, sizeof key) == 0);
+    CU_ASSERT(txg_now() - began >= 300000 && txg_now() - began < 3000000);
+}
+
+static void on_alarm(int signum)
+{
+    (void)signum;
+}
+
+static void a_signal_does_not_end_the_wait(void)
+{
+    unsigned char key[TXG_KEY_SIZE];
+    pid_t child;
+    int fd = send_pieces(40, 200, &child);
+    struct sigaction action = {.sa_handler = on_alarm}, old;
+    const struct itimerval often = {{0, 20000}, {0, 20000}}, never = {{0, 0}, {0, 0}};
+    sigaction(SIGALRM, &action, &old);
+    setitimer(ITIMER_REAL, &often, NULL);
+    int rc = txg_key_receive(fd, 10000, key, NULL);
+    setitimer(ITIMER_REAL, &never, NULL);
+    sigaction(SIGALRM, &old, NULL);
+    CU_ASSERT_EQUAL(rc, 0);
+    close(fd);
+    waitpid(child, NULL, 0);
+}
+
 static void random_bytes(void)
 {
     unsigned char a[300] = {0}, b[300] = {0};
@@ -163,6 +242,9 @@ int main(int argc, char **argv)
         {"others must not read it", others_must_not_read_it},
         {"only a regular file is one", only_a_regular_file_is_one},
         {"another text is refused", another_text_is_refused},
+        {"a key comes in pieces", a_key_comes_in_pieces},
+        {"all of it has one deadline", all_of_it_has_one_deadline},
+        {"a signal does not end the wait", a_signal_does_not_end_the_wait},
         {"random bytes", random_bytes},
         {0},
     };
