@@ -159,7 +159,7 @@ static int send_pieces(size_t size, int pause, pid_t *child)
         signal(SIGPIPE, SIG_DFL);
         for (size_t at = 0; at < strlen(GOOD); at += size) {
             size_t left = strlen(GOOD) - at;
-            if (write(fds[1], GOOD + at, left < size ? left : size) < 0)
+            if (write(fds[1], &GOOD[at], left < size ? left : size) < 0)
                 break;
             poll(NULL, 0, pause);
         }
