@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gateway/host.h"
+#include "gateway/hosts.h"
 #include "gateway/listeners.h"
 #include "gateway/opening.h"
 #include "gateway/syncs.h"
@@ -31,11 +31,11 @@ struct gateway {
     enum state state;
     struct txg_host *host; /* borrowed; NULL once dead, and between two tries */
     int64_t next_try;      /* microseconds; 0: it has a host */
-    int64_t try_until;     /* 0: once is enough */
-    uint32_t channel;      /* number + 1: never used twice on a link */
-    int64_t deadline;      /* microseconds: for it to be ready, or to have ended once closed */
-    bool closed;           /* when it was ready */
-    bool was_ready;
+    /* Until when its host, or that of who takes its place, is tried; 0: once is enough. */
+    int64_t try_until;
+    uint32_t channel; /* number + 1: never used twice on a link */
+    int64_t deadline; /* microseconds: for it to be ready, or to have ended once closed */
+    bool closed;      /* when it was ready */
     const struct txg_spec *spec;
     struct txg_strv argv; /* of a raw one; empty: a worker */
     char *fault;          /* owned: how it broke the protocol */
@@ -44,19 +44,11 @@ struct gateway {
     struct txg_buf later; /* frames that are sent once it is opened */
 };
 
-struct place {
-    struct txg_host *host; /* owned until its end */
-    unsigned first;        /* the gateway that it was started for */
-    size_t gateways;
-    int64_t idle; /* microseconds; since when it has none */
-};
-
 struct txg_gateways {
     struct txg_gateways_config config;
     struct gateway *items; /* by number */
     size_t n, cap;
-    struct place *hosts;
-    size_t n_hosts, cap_hosts;
+    struct txg_hosts hosts;
     struct txg_syncs syncs;
     struct txg_listeners *listeners;
     uv_timer_t tick;
@@ -69,21 +61,6 @@ static bool is_raw(const struct gateway *g)
     return g->argv.n > 0;
 }
 
-static struct place *place_of(const struct txg_gateways *set, const struct txg_host *h)
-{
-    size_t i = 0;
-    while (set->hosts[i].host != h)
-        i++;
-    return &set->hosts[i];
-}
-
-static void leave(struct txg_gateways *set, const struct txg_host *h)
-{
-    struct place *p = place_of(set, h);
-    p->gateways--;
-    p->idle = txg_now();
-}
-
 /* The last word on a gateway. */
 static void down(struct txg_gateways *set, struct gateway *g, enum txg_gateway_end end,
                  const char *text)
@@ -94,10 +71,12 @@ static void down(struct txg_gateways *set, struct gateway *g, enum txg_gateway_e
     set->starting -= g->state < READY;
     set->closed -= g->closed;
     g->closed = false;
+    if (g->state == READY)
+        g->try_until = txg_now() + set->config.connect_timeout;
     g->state = DEAD;
     g->host = NULL;
     if (h)
-        leave(set, h);
+        txg_hosts_release(&set->hosts, h);
     g->waiting = false;
     txg_buf_release(&g->later);
     struct txg_gateway_down last = {end, !h || !txg_host_is_usable(h), text,
@@ -280,7 +259,6 @@ static void on_message(void *user, struct txg_host *h, uint32_t channel, const s
     }
     if (msg->type == TXG_MSG_WORKERREADY && g->state < READY) {
         g->state = READY;
-        g->was_ready = true;
         set->starting--;
     }
     set->config.on_message(set->config.user, (unsigned)(channel - 1), msg);
@@ -314,7 +292,7 @@ static bool try_later(struct txg_gateways *set, struct gateway *g, const char *t
         return false;
     TXG_AUTOFREE char *line = txg_xasprintf("%s; trying again", text);
     set->config.on_log(set->config.user, g->spec->text, "info", line);
-    leave(set, g->host);
+    txg_hosts_release(&set->hosts, g->host);
     g->host = NULL;
     g->next_try = next;
     return true;
@@ -339,20 +317,18 @@ static void on_tick_closed(uv_handle_t *handle)
 {
     struct txg_gateways *set = handle->data;
     set->tick_closed = true;
-    if (set->n_hosts == 0)
+    if (set->hosts.n == 0)
         set->config.on_closed(set->config.user);
 }
 
 static void on_end(void *user, struct txg_host *h)
 {
     struct txg_gateways *set = user;
-    for (size_t i = 0; i < set->n_hosts; i++)
-        if (set->hosts[i].host == h)
-            set->hosts[i] = set->hosts[--set->n_hosts];
+    txg_hosts_remove(&set->hosts, h);
     txg_syncs_drop(&set->syncs, h);
     txg_listeners_lost(set->listeners, h, "its host was closed");
     txg_host_free(h);
-    if (set->closing && set->tick_closed && set->n_hosts == 0)
+    if (set->closing && set->tick_closed && set->hosts.n == 0)
         set->config.on_closed(set->config.user);
 }
 
@@ -434,14 +410,6 @@ static bool on_room(void *user, struct txg_host *h)
     return txg_syncs_pump(&set->syncs, h, txg_now());
 }
 
-/* A replacement need not come to the same host: exec= gateways never share one. */
-static void stop_idle_hosts(struct txg_gateways *set, int64_t now)
-{
-    for (size_t i = 0; i < set->n_hosts; i++)
-        if (set->hosts[i].gateways == 0 && now - set->hosts[i].idle >= IDLE)
-            txg_host_stop(set->hosts[i].host);
-}
-
 /* A process that hangs in the kernel can't be killed, and an agent can lie. */
 static void give_closed_up(struct txg_gateways *set, int64_t now)
 {
@@ -456,13 +424,13 @@ static void give_closed_up(struct txg_gateways *set, int64_t now)
     }
 }
 
-static void join(struct txg_gateways *set, unsigned number);
+static void attach_again(struct txg_gateways *set, struct gateway *g);
 
 static void on_tick(uv_timer_t *timer)
 {
     struct txg_gateways *set = timer->data;
     int64_t now = txg_now();
-    stop_idle_hosts(set, now);
+    txg_hosts_stop_idle(&set->hosts, IDLE);
     txg_syncs_watch(&set->syncs, now, set->config.connect_timeout, open_all, set);
     for (size_t i = 0; i < set->n && set->starting; i++) {
         struct gateway *g = &set->items[i];
@@ -470,7 +438,7 @@ static void on_tick(uv_timer_t *timer)
             continue;
         if (g->next_try && g->deadline) {
             if (now >= g->next_try)
-                join(set, (unsigned)i);
+                attach_again(set, g);
             continue;
         }
         if (g->deadline && (g->waiting || !txg_host_is_up(g->host)))
@@ -504,24 +472,15 @@ struct txg_gateways *txg_gateways_new(const struct txg_gateways_config *config)
     return set;
 }
 
-static struct txg_host *find_host(const struct txg_gateways *set, const struct txg_spec *spec)
-{
-    for (size_t i = 0; i < set->n_hosts; i++)
-        if (txg_host_is_usable(set->hosts[i].host) &&
-            txg_spec_shares_host(txg_host_spec(set->hosts[i].host), spec))
-            return set->hosts[i].host;
-    return NULL;
-}
-
 bool txg_gateways_is_new_host(const struct txg_gateways *set, const struct txg_spec *spec)
 {
-    return find_host(set, spec) == NULL;
+    return txg_hosts_find(&set->hosts, spec) == NULL;
 }
 
 static struct txg_host *host_for(struct txg_gateways *set, unsigned number,
                                  const struct txg_spec *spec)
 {
-    struct txg_host *h = find_host(set, spec);
+    struct txg_host *h = txg_hosts_find(&set->hosts, spec);
     if (h)
         return h;
     h = txg_host_new(&(struct txg_host_config){
@@ -545,8 +504,7 @@ static struct txg_host *host_for(struct txg_gateways *set, unsigned number,
         .on_lost = on_lost,
         .on_end = on_end,
     });
-    set->hosts = txg_grow(set->hosts, set->n_hosts, &set->cap_hosts, sizeof *set->hosts);
-    set->hosts[set->n_hosts++] = (struct place){.host = h, .first = number};
+    txg_hosts_add(&set->hosts, h, number);
     return h;
 }
 
@@ -559,40 +517,31 @@ static struct txg_host *hold_host(void *user, const struct txg_spec *spec)
         if (set->items[i].spec && set->items[i].spec->through == spec)
             number = i;
     struct txg_host *h = host_for(set, number, spec);
-    place_of(set, h)->gateways++;
+    txg_hosts_hold(&set->hosts, h);
     return h;
 }
 
 static void release_host(void *user, struct txg_host *h)
 {
     struct txg_gateways *set = user;
-    for (size_t i = 0; i < set->n_hosts; i++)
-        if (set->hosts[i].host == h) {
-            set->hosts[i].gateways--;
-            set->hosts[i].idle = txg_now();
-        }
+    txg_hosts_release(&set->hosts, h);
 }
 
 /* Onto its host, an old one or a new one. */
-static void join(struct txg_gateways *set, unsigned number)
+static void attach(struct txg_gateways *set, struct gateway *g)
 {
-    struct gateway *g = &set->items[number];
-    g->next_try = 0;
     g->deadline = txg_now() + set->config.connect_timeout;
-    g->host = host_for(set, number, g->spec);
+    g->host = host_for(set, (unsigned)(g - set->items), g->spec);
     g->lines = txg_host_lines(g->host);
-    place_of(set, g->host)->gateways++;
-    if (txg_host_is_up(g->host))
-        open_when_ready(set, g);
+    txg_hosts_hold(&set->hosts, g->host);
 }
 
-/* The time that its place has to be reached in: from the death of the last one that was ready. */
-static int64_t try_until(const struct txg_gateways *set, const struct txg_gateway_setup *setup)
+static void attach_again(struct txg_gateways *set, struct gateway *g)
 {
-    if (!setup->replaces || setup->predecessor >= set->n)
-        return 0;
-    const struct gateway *before = &set->items[setup->predecessor];
-    return before->was_ready ? txg_now() + set->config.connect_timeout : before->try_until;
+    g->next_try = 0;
+    attach(set, g);
+    if (txg_host_is_up(g->host))
+        open_when_ready(set, g);
 }
 
 void txg_gateways_open(struct txg_gateways *set, unsigned number,
@@ -605,17 +554,13 @@ void txg_gateways_open(struct txg_gateways *set, unsigned number,
         set->items[set->n++] = (struct gateway){.state = DEAD};
     }
     struct gateway *g = &set->items[number];
-    *g = (struct gateway){.state = OPENING,
-                          .channel = number + 1,
-                          .spec = setup->spec,
-                          .deadline = txg_now() + set->config.connect_timeout};
+    *g = (struct gateway){.state = OPENING, .channel = number + 1, .spec = setup->spec};
     if (setup->argv)
         txg_strv_copy(&g->argv, setup->argv);
     set->starting++;
-    g->host = host_for(set, number, setup->spec);
-    g->lines = txg_host_lines(g->host);
-    g->try_until = try_until(set, setup);
-    place_of(set, g->host)->gateways++;
+    attach(set, g);
+    if (setup->replaces && setup->predecessor < set->n)
+        g->try_until = set->items[setup->predecessor].try_until;
     g->waiting = txg_host_is_remote(g->host);
     if (!g->waiting)
         send_open(g, NULL);
@@ -661,19 +606,19 @@ void txg_gateways_transfers(const struct txg_gateways *set,
                             void (*visit)(void *user, const struct txg_gateway_transfer *transfer),
                             void *user)
 {
-    for (size_t i = 0; i < set->n_hosts; i++) {
-        const struct place *p = &set->hosts[i];
-        size_t done, all = txg_host_uploads(p->host, &done);
+    for (size_t i = 0; i < set->hosts.n; i++) {
+        const struct txg_hosts_entry *e = &set->hosts.items[i];
+        size_t done, all = txg_host_uploads(e->host, &done);
         if (all)
             visit(user,
-                  &(struct txg_gateway_transfer){p->first, "worker", (int64_t)done, (int64_t)all});
+                  &(struct txg_gateway_transfer){e->first, "worker", (int64_t)done, (int64_t)all});
     }
     for (size_t i = 0; i < set->syncs.n; i++) {
         const struct txg_sync *s = set->syncs.items[i];
         if (txg_sync_state(s) == TXG_SYNC_RUNNING && txg_sync_wanted(s))
             visit(user,
-                  &(struct txg_gateway_transfer){place_of(set, txg_sync_host(s))->first, "files",
-                                                 txg_sync_sent(s), txg_sync_wanted(s)});
+                  &(struct txg_gateway_transfer){txg_hosts_first(&set->hosts, txg_sync_host(s)),
+                                                 "files", txg_sync_sent(s), txg_sync_wanted(s)});
     }
 }
 
@@ -693,8 +638,7 @@ void txg_gateways_close(struct txg_gateways *set)
     if (set->closing)
         return;
     set->closing = true;
-    for (size_t i = 0; i < set->n_hosts; i++)
-        txg_host_stop(set->hosts[i].host);
+    txg_hosts_stop(&set->hosts);
     uv_close((uv_handle_t *)&set->tick, on_tick_closed);
 }
 
@@ -708,7 +652,7 @@ void txg_gateways_free(struct txg_gateways *set)
         free(set->items[i].fault);
     }
     free(set->items);
-    free(set->hosts);
+    free(set->hosts.items);
     txg_transports_settle();
     free(set);
 }
