@@ -83,8 +83,9 @@ def test_a_listener_below_a_listener(txgate, listener, script):
 def test_no_key_in_any_process(txgate, script):
     script("sleeps", "sleep 1\n")
     child = txgate.start("run", "--tx", "popen", "--tx", "socket//installvia=gw0", "--dist", "each", "sleeps")
-    seen = set()
+    seen, end = set(), time.monotonic() + 60
     while child.poll() is None:
+        assert time.monotonic() < end
         for pid in txgate.processes():
             seen.add(processes.read(pid, "cmdline"))
             for name in "cmdline", "environ":

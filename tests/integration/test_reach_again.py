@@ -13,20 +13,19 @@ import sshd
 from processes import wait_for
 
 WAY = """
-now=$(date +%s)
-[ -f used ] || { echo $now >used; exec sh; }
-[ $now -ge $(($(cat used) + {gone})) ] || { echo "no way" >&2; exit 1; }
+[ -f used ] || { : >used; exec sh; }
+[ -f back ] || { echo tried >>refused; echo "no way" >&2; exit 1; }
 exec sh
 """
+WAY_SPEC = "exec=./way"
 
 
 @pytest.fixture
-def way(script):
-    """A command that leads to a shell once, and not again before {gone} seconds are over."""
-    def write(gone):
-        script("way", WAY.replace("{gone}", str(gone)))
-        return "exec=./way"
-    return write
+def tests(script):
+    """Commands of four slow tests, with the way to a host: it leads to a shell once, and not again
+    before there is a file `back`; each try in between is a line of `refused`."""
+    script("way", WAY)
+    return [script("slow%d" % n, "sleep 0.3\n") for n in range(4)]
 
 
 def lose(txgate):
@@ -45,19 +44,20 @@ def ends(txgate, child):
     return child.returncode, out.decode() + err.decode()
 
 
-def test_is_reached_again(txgate, way, script):
-    names = [script("slow%d" % n, "sleep 0.3\n") for n in range(4)]
-    child = txgate.start("run", "-v", "--tx", way(4), "--dist", "load", "--connect-timeout", "10", *names)
+def test_is_reached_again(txgate, tests, tmp_path):
+    child = txgate.start("run", "-v", "--tx", WAY_SPEC, "--dist", "load", "--connect-timeout", "20", *tests)
     lose(txgate)
+    refused = tmp_path / "refused"
+    wait_for(lambda: refused.exists() and refused.read_text().count("tried") >= 3, 20)
+    (tmp_path / "back").touch()
     code, out = ends(txgate, child)
     assert code == 6 and "1 lost" in out and "3 passed" in out, out
     assert out.count("replacing crashed worker") == 1, out
     assert re.search(r"exec=./way: probe: .*it said: no way; trying again", out), out
 
 
-def test_is_given_up_in_time(txgate, way, script):
-    names = [script("slow%d" % n, "sleep 0.3\n") for n in range(4)]
-    child = txgate.start("run", "--tx", way(1000), "--dist", "load", "--connect-timeout", "3", *names)
+def test_is_given_up_in_time(txgate, tests):
+    child = txgate.start("run", "--tx", WAY_SPEC, "--dist", "load", "--connect-timeout", "3", *tests)
     lose(txgate)
     begun = time.monotonic()
     code, out = ends(txgate, child)
@@ -66,9 +66,8 @@ def test_is_given_up_in_time(txgate, way, script):
     assert "it said: no way" in out and "1 lost" in out, out
 
 
-def test_does_not_hold_a_run_up_that_is_done(txgate, way, script):
-    names = [script("slow%d" % n, "sleep 0.3\n") for n in range(4)]
-    child = txgate.start("run", "--tx", way(1000), "--tx", "popen", "--dist", "load", *names)
+def test_does_not_hold_a_run_up_that_is_done(txgate, tests):
+    child = txgate.start("run", "--tx", WAY_SPEC, "--tx", "popen", "--dist", "load", *tests)
     lose(txgate)
     begun = time.monotonic()
     code, out = ends(txgate, child)
@@ -89,9 +88,13 @@ def test_a_cable_that_is_out_for_a_moment(lab, txgate, tmp_path, client, serve, 
     names = [script("slow%d" % n, "sleep 0.3\n") for n in range(6)]
     child = txgate.start("run", "--tx", made.spec, "--dist", "load", "--heartbeat", "0.2", "--jsonl", "events",
                          *names, env=client.env)
-    wait_for(lambda: (tmp_path / "events").exists() and "test_finish" in (tmp_path / "events").read_text(), 20)
+
+    def told(event):
+        return (tmp_path / "events").exists() and '"%s"' % event in (tmp_path / "events").read_text()
+
+    wait_for(lambda: told("test_finish"), 20)
     host.pull()
-    time.sleep(2.5)  # lost after 1 s
+    wait_for(lambda: told("gateway_down"), 20)
     host.plug()
     code, out = ends(txgate, child)
     assert code == 6 and "1 lost" in out and "5 passed" in out, out
