@@ -24,6 +24,7 @@ sys.path.insert(0, os.path.join(SRCDIR, "tests/lib"))
 
 import events  # noqa: E402
 import processes  # noqa: E402
+import timed_cases  # noqa: E402
 
 TXGATE = os.path.join(BUILDDIR, "txgate")
 HOSTS = 4
@@ -32,38 +33,6 @@ LIMIT = 600
 LOST_WITHIN = 3 * 10**6  # microseconds from the death of an agent until the tests are lost
 FILES = 16  # more than without kills: a host that ends and the one that is started in its place
 MEMORY = 4096  # KiB more than without kills, and 4 for each gateway that was started
-
-PROGRAM = """
-#include <stdio.h>
-#include <time.h>
-#include <txgate/harness.h>
-
-static void takes_2_ms(struct txg_case *c)
-{
-    (void)c;
-    nanosleep(&(struct timespec){0, 2000000}, NULL);
-}
-
-int main(int argc, char **argv)
-{
-    static char names[TESTS][16];
-    for (int i = 0; i < TESTS; i++) {
-        snprintf(names[i], sizeof names[i], "t%d", i);
-        txg_add(names[i], takes_2_ms);
-    }
-    return txg_main(argc, argv);
-}
-"""
-
-
-def build(folder, tests):
-    with open(os.path.join(folder, "program.c"), "w") as f:
-        f.write(PROGRAM)
-    subprocess.run([*(os.environ.get("CC") or "cc").split(), "-DTESTS=%d" % tests,
-                    "-I%s/src/harness" % SRCDIR, "-o", "program", "program.c",
-                    *[os.path.join(SRCDIR, "src/harness", name)
-                      for name in ("harness.c", "input.c", "lines.c")]],
-                   cwd=folder, check=True, timeout=300)
 
 
 class Scene:
@@ -238,7 +207,7 @@ def main(scene=Scene):
     seed = int(os.environ.get("TXG_SEED") or random.SystemRandom().randrange(1 << 31))
     print("TXG_SEED=%d repeats the choice of victims" % seed)
     with tempfile.TemporaryDirectory(prefix="txgate-chaos-") as folder:
-        build(folder, tests)
+        timed_cases.build(folder, tests, 2)
         one = scene(folder)
         try:
             calm = Run(one, None)

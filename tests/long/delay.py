@@ -15,6 +15,7 @@ SRCDIR, BUILDDIR = os.environ["TXG_SRCDIR"], os.environ["TXG_BUILDDIR"]
 sys.path.insert(0, os.path.join(SRCDIR, "tests/lib"))
 
 import events  # noqa: E402
+import timed_cases  # noqa: E402
 
 TXGATE = os.path.join(BUILDDIR, "txgate")
 LIMIT = 120
@@ -53,39 +54,6 @@ carry(child.stdout.fileno(), 1).join()
 os._exit(child.wait())
 """
 
-PROGRAM = """
-#include <stdio.h>
-#include <time.h>
-#include <txgate/harness.h>
-
-static void takes_10_ms(struct txg_case *c)
-{
-    (void)c;
-    nanosleep(&(struct timespec){0, 10000000}, NULL);
-}
-
-int main(int argc, char **argv)
-{
-    static char names[TESTS][16];
-    for (int i = 0; i < TESTS; i++) {
-        snprintf(names[i], sizeof names[i], "t%d", i);
-        txg_add(names[i], takes_10_ms);
-    }
-    return txg_main(argc, argv);
-}
-"""
-
-
-def build(folder, tests):
-    for name, text in ("program.c", PROGRAM), ("relay.py", RELAY):
-        with open(os.path.join(folder, name), "w") as f:
-            f.write(text)
-    subprocess.run([*(os.environ.get("CC") or "cc").split(), "-DTESTS=%d" % tests,
-                    "-I%s/src/harness" % SRCDIR, "-o", "program", "program.c",
-                    *[os.path.join(SRCDIR, "src/harness", name)
-                      for name in ("harness.c", "input.c", "lines.c")]],
-                   cwd=folder, check=True, timeout=300)
-
 
 def run(folder, gateways, trip, dist):
     """The busy part of the workers' time, and what is wrong."""
@@ -110,7 +78,9 @@ def main():
     tests = int(os.environ.get("TXG_TESTS", "2000"))
     passed, failed = 0, 0
     with tempfile.TemporaryDirectory(prefix="txgate-delay-") as folder:
-        build(folder, tests)
+        timed_cases.build(folder, tests, 10)
+        with open(os.path.join(folder, "relay.py"), "w") as f:
+            f.write(RELAY)
         os.mkdir(os.path.join(folder, "cache"))
         run(folder, 4, 0, "load")  # the times that `duration` knows; the worker is there from now on
         for trip in (0.05, 0.2):
