@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "src/base/str.h"
@@ -63,18 +64,29 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         p->on_read(p->user, buf->base, n);
 }
 
+/* libuv takes any descriptor, and aborts once it waits for a file or /dev/null. */
+static int open_one(uv_pipe_t *pipe, int fd)
+{
+    struct stat st;
+    bool is_pipe = fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
+    return is_pipe ? uv_pipe_open(pipe, fd) : UV_EINVAL;
+}
+
 int txg_pipes_open(struct txg_pipes *p, uv_loop_t *loop)
 {
     uv_pipe_init(loop, &p->in, 0);
     uv_pipe_init(loop, &p->out, 0);
     p->in.data = p->out.data = p;
-    int rc = uv_pipe_open(&p->in, STDIN_FILENO);
+    int rc = open_one(&p->in, STDIN_FILENO);
     if (rc == 0)
-        rc = uv_pipe_open(&p->out, STDOUT_FILENO);
+        rc = open_one(&p->out, STDOUT_FILENO);
     if (rc == 0)
         rc = uv_read_start((uv_stream_t *)&p->in, on_alloc, on_read);
     if (rc != 0)
-        fprintf(stderr, "txgate connect: stdin and stdout are to be pipes: %s\n", uv_strerror(rc));
+        fprintf(stderr,
+                "txgate connect: expected pipes as stdin and stdout (%s): it is started by "
+                "pytest-xdist, see --help\n",
+                uv_strerror(rc));
     return rc;
 }
 

@@ -12,6 +12,7 @@ import time
 import pytest
 
 import processes
+from test_socket import built_with_sockets
 from test_xdist import ADDRESSES, counts, finish, make
 
 FLEET = """
@@ -119,6 +120,24 @@ def test_usage_errors_are_told_and_end_it(runner, shows, words, why):
                           stderr=subprocess.PIPE, cwd=str(runner.cwd), timeout=20)
     assert (done.returncode, done.stdout) == (255, b""), done
     assert why.encode() in done.stderr, done
+
+
+@pytest.mark.parametrize("stream, path", [("stdin", "/dev/null"), ("stdin", "txgate.yaml"),
+                                          ("stdout", "/dev/null"), ("stdout", "out")])
+def test_what_is_no_pipe_is_refused(runner, shows, stream, path):
+    with open(str(runner.cwd / path), "r" if stream == "stdin" else "w") as file:
+        streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, stream: file}
+        done = subprocess.run([runner.txgate, "connect", "imx6-a"], stderr=subprocess.PIPE,
+                              cwd=str(runner.cwd), timeout=20, **streams)
+    assert done.returncode == 1 and b"expected pipes as stdin and stdout" in done.stderr, done
+
+
+@pytest.mark.skipif(not built_with_sockets(), reason="built without libsodium")
+def test_a_worker_that_is_installed_via_another(runner, shows):
+    behind = "gateways:\n  - {id: behind, tx: 'socket//installvia=imx6-a'}\n"
+    (runner.cwd / "txgate.yaml").write_text(FLEET.replace("gateways:\n", behind))
+    code, text = runner.end(runner.connect(["behind"], "--dist", "load", "t"))
+    assert code == 0 and "1 passed" in text, text
 
 
 def worker_of_a_running_test(folder):
