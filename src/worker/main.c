@@ -176,7 +176,10 @@ int main(int argc, char **argv)
     if (!execnet && (argc == 3 || remove) && strcmp(argv[1], "--token") == 0) {
         token = argv[2];
     } else if (!execnet && argc != 1) {
-        explain(stderr);
+        fprintf(stderr,
+                "txgate-worker: %s: no such option, or what goes with it is missing; --help shows "
+                "them\n",
+                argv[1]);
         return 2;
     }
     if (isatty(0)) {

@@ -103,6 +103,8 @@ def test_what_a_killed_link_leaves_is_no_link(xdist, server, script, tmp_path):
     (["--listen", "[::]:7", "--insecure-execnet"], "serves loopback alone"),
     (["--listen", "0", "--insecure-execnet", "--key-file", "k"], "it has no key"),
     (["--connect", "127.0.0.1:7", "--insecure-execnet"], "goes with --listen and --user alone"),
+    (["--insecure-execnet"], "--insecure-execnet: no such option, or what goes with it is missing"),
+    (["--lisen", "0", "--insecure-execnet"], "--lisen: no such option"),
     (["--listen", "0", "--insecure-exec"], "unknown option '--insecure-exec'"),
 ])
 def test_what_it_refuses(options, words):
