@@ -17,8 +17,8 @@
  * root's), open to group or others, or not what txg_key_create writes; `key` is all zero then. */
 int txg_key_read(const char *path, unsigned char key[TXG_KEY_SIZE], struct txg_err *err);
 
-/* The same line from a pipe or a socket, where it comes from who started us; all of
- * it within `timeout` ms. Takes no byte behind it. */
+/* The same line from a pipe or a socket, where it comes from who started us; all of it within
+ * `timeout` ms. Takes no byte behind it. */
 int txg_key_receive(int fd, int timeout, unsigned char key[TXG_KEY_SIZE], struct txg_err *err);
 
 /* The line for a key, to be wiped after use. */

@@ -75,21 +75,19 @@ static bool accept_one(int listening, struct links *links)
     return true;
 }
 
+/* Its place; `n` for what is no link. */
+static size_t find(const struct links *links, pid_t pid)
+{
+    size_t i = 0;
+    while (i < links->n && links->pids[i] != pid)
+        i++;
+    return i;
+}
+
 static bool is_link(void *user, pid_t pid)
 {
     const struct links *links = user;
-    for (size_t i = 0; i < links->n; i++)
-        if (links->pids[i] == pid)
-            return true;
-    return false;
-}
-
-static void take_out(struct links *links, pid_t pid)
-{
-    size_t i = 0;
-    while (links->pids[i] != pid)
-        i++;
-    links->pids[i] = links->pids[--links->n];
+    return find(links, pid) < links->n;
 }
 
 /* What a killed link leaves has become our child, and is none of them. */
@@ -97,9 +95,10 @@ static void reap(struct links *links)
 {
     int status;
     for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
-        if (!is_link(links, pid))
+        size_t i = find(links, pid);
+        if (i == links->n)
             continue;
-        take_out(links, pid);
+        links->pids[i] = links->pids[--links->n];
         if (WIFSIGNALED(status))
             txg_door_say("pid %ld was killed by signal %d", (long)pid, WTERMSIG(status));
         else
