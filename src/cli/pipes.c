@@ -65,11 +65,17 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 }
 
 /* libuv takes any descriptor, and aborts once it waits for a file or /dev/null. */
-static int open_one(uv_pipe_t *pipe, int fd)
+static int open_one(uv_pipe_t *pipe, int fd, const char *name)
 {
     struct stat st;
     bool is_pipe = fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
-    return is_pipe ? uv_pipe_open(pipe, fd) : UV_EINVAL;
+    int rc = is_pipe ? uv_pipe_open(pipe, fd) : UV_EINVAL;
+    if (rc != 0)
+        fprintf(stderr,
+                "txgate connect: expected a pipe as %s%s%s; pytest-xdist starts this command with "
+                "pipes, --help shows how\n",
+                name, is_pipe ? ": " : "", is_pipe ? uv_strerror(rc) : "");
+    return rc;
 }
 
 int txg_pipes_open(struct txg_pipes *p, uv_loop_t *loop)
@@ -77,16 +83,11 @@ int txg_pipes_open(struct txg_pipes *p, uv_loop_t *loop)
     uv_pipe_init(loop, &p->in, 0);
     uv_pipe_init(loop, &p->out, 0);
     p->in.data = p->out.data = p;
-    int rc = open_one(&p->in, STDIN_FILENO);
+    int rc = open_one(&p->in, STDIN_FILENO, "stdin");
     if (rc == 0)
-        rc = open_one(&p->out, STDOUT_FILENO);
+        rc = open_one(&p->out, STDOUT_FILENO, "stdout");
     if (rc == 0)
         rc = uv_read_start((uv_stream_t *)&p->in, on_alloc, on_read);
-    if (rc != 0)
-        fprintf(stderr,
-                "txgate connect: expected pipes as stdin and stdout (%s): it is started by "
-                "pytest-xdist, see --help\n",
-                uv_strerror(rc));
     return rc;
 }
 
