@@ -72,13 +72,17 @@ def test_serves_on_after_garbage(xdist, server, native, tmp_path):
     assert code == 0 and counts(text)["passed"] == 1, text
 
 
+def sleeping(server):
+    return sum("sleep 300" in line for line in processes.marked(server.mark).values())
+
+
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGKILL])
 def test_ends_with_all_below_it(xdist, server, script, tmp_path, signum):
     (tmp_path / "tests").mkdir()
     script("tests/stays", "(setsid sleep 300) & sleep 300\n")
     child = xdist.start("--dist", "load", "--max-worker-restart", "0", "--rsyncdir=tests",
                         tmp_path / "tests", tx="socket=localhost:%d" % server.port)
-    wait_for(lambda: sum("sleep 300" in l for l in processes.marked(server.mark).values()) == 2, 20)
+    wait_for(lambda: sleeping(server) == 2, 20)
     server.stop(signum)
     code, text = xdist.end(child)
     assert code != 0, text
@@ -89,11 +93,11 @@ def test_what_a_killed_link_leaves_is_no_link(xdist, server, script, tmp_path):
     script("tests/stays", "(setsid sleep 300) & (setsid sleep 300) & sleep 300\n")
     child = xdist.start("--dist", "load", "--max-worker-restart", "0", "--rsyncdir=tests",
                         tmp_path / "tests", tx="socket=localhost:%d" % server.port)
-    sleeping = lambda: [p for p, l in processes.marked(server.mark).items() if "sleep 300" in l]  # noqa: E731
-    wait_for(lambda: len(sleeping()) == 3, 20)
+    wait_for(lambda: sleeping(server) == 3, 20)
     link = int(re.search(r"linked, pid (\d+)", server.log())[1])
     os.kill(link, signal.SIGKILL)
-    wait_for(lambda: not sleeping(), 20)
+    wait_for(lambda: sleeping(server) == 0, 20)
+    wait_for(lambda: "was killed by signal 9" in server.log())
     assert xdist.end(child)[0] != 0
     assert re.findall(r"pid (\d+) (?:has ended|was killed by signal 9)", server.log()) == [str(link)]
 

@@ -21,21 +21,32 @@ WAY_SPEC = "exec=./way"
 
 
 @pytest.fixture
-def tests(script):
-    """Commands of four slow tests, with the way to a host: it leads to a shell once, and not again
+def held(script, tmp_path):
+    """Makes tests that run until there is a file `go`, a minute at most."""
+    def write(n):
+        return [script("held%d" % i, "n=0; until [ -f %s/go ] || [ $n -ge 1200 ]; do sleep 0.05; n=$((n + 1)); done\n"
+                       % tmp_path) for i in range(n)]
+    return write
+
+
+@pytest.fixture
+def tests(script, held):
+    """Commands of four such tests, with the way to a host: it leads to a shell once, and not again
     before there is a file `back`; each try in between is a line of `refused`."""
     script("way", WAY)
-    return [script("slow%d" % n, "sleep 0.3\n") for n in range(4)]
+    return held(4)
 
 
 def lose(txgate):
-    """Kills the agent of the first test that runs on the host, which is the end of its link."""
+    """Kills the agent of the first test that runs on the host, which is the end of its link; then
+    the others may go on."""
     def find():
-        tests = [p for p in txgate.processes() if processes.name(p).startswith("slow")]
+        tests = [p for p in txgate.processes() if processes.name(p).startswith("held")]
         agents = [processes.parent(processes.parent(p)) for p in tests]
         return [p for p in agents if processes.name(p).startswith("worker-")]
     wait_for(find, 20)
     os.kill(find()[0], signal.SIGKILL)
+    (txgate.cwd / "go").touch()
 
 
 def ends(txgate, child):
@@ -76,7 +87,7 @@ def test_does_not_hold_a_run_up_that_is_done(txgate, tests):
 
 
 @pytest.mark.skipif(not sshd.find("sshd"), reason="no sshd (Debian: openssh-server)")
-def test_a_cable_that_is_out_for_a_moment(lab, txgate, tmp_path, client, serve, script):
+def test_a_cable_that_is_out_for_a_moment(lab, txgate, tmp_path, client, serve, held):
     host = lab.host()
     (tmp_path / "host").mkdir()
     made = sshd.Sshd(tmp_path / "host", host.address, port=22)
@@ -85,16 +96,19 @@ def test_a_cable_that_is_out_for_a_moment(lab, txgate, tmp_path, client, serve, 
     client.knows(made)
     serve(made)
     txgate.path = lab.inside(txgate.path, tmp_path)
-    names = [script("slow%d" % n, "sleep 0.3\n") for n in range(6)]
-    child = txgate.start("run", "--tx", made.spec, "--dist", "load", "--heartbeat", "0.2", "--jsonl", "events",
-                         *names, env=client.env)
+    with open(str(tmp_path / "said"), "wb") as said:
+        child = txgate.start("run", "-v", "--tx", made.spec, "--dist", "load", "--heartbeat", "0.2",
+                             "--jsonl", "events", *held(6), env=client.env, stdout=said, stderr=said)
 
-    def told(event):
-        return (tmp_path / "events").exists() and '"%s"' % event in (tmp_path / "events").read_text()
+    def told(file, words):
+        return (tmp_path / file).exists() and words in (tmp_path / file).read_text()
 
-    wait_for(lambda: told("test_finish"), 20)
+    wait_for(lambda: told("events", '"test_start"'), 20)
     host.pull()
-    wait_for(lambda: told("gateway_down"), 20)
+    wait_for(lambda: told("said", "; trying again"), 20)
+    (tmp_path / "go").touch()
     host.plug()
-    code, out = ends(txgate, child)
+    code = child.wait(60)
+    out = (tmp_path / "said").read_text()
+    assert not processes.wait_for_none(txgate.mark, 5)
     assert code == 6 and "1 lost" in out and "5 passed" in out, out
