@@ -2,11 +2,10 @@
 
 #include "gateway/gateway.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "gateway/exited.h"
 #include "gateway/hosts.h"
 #include "gateway/listeners.h"
 #include "gateway/opening.h"
@@ -113,48 +112,11 @@ static void close_ready(struct txg_gateways *set, struct gateway *g)
     set->closed++;
 }
 
-/* `g`: NULL for what is no gateway's. */
-static const char *describe_exit(const struct gateway *g, const struct txg_msg_exited *e, char *out,
-                                 size_t size)
-{
-    switch (e->cause) {
-    case TXG_EXIT_STATUS:
-        snprintf(out, size, "worker ended with status %lld", (long long)e->status);
-        break;
-    case TXG_EXIT_SIGNAL:
-        snprintf(out, size, "worker was killed by signal %lld (%s)", (long long)e->signal,
-                 strsignal((int)e->signal));
-        break;
-    case TXG_EXIT_FROZEN:
-        snprintf(out, size, "worker froze: %.*s", TXG_FMT(e->text));
-        break;
-    case TXG_EXIT_NOT_STARTED:
-        snprintf(out, size, "start of the worker: %.*s", TXG_FMT(e->text));
-        break;
-    case TXG_EXIT_CLOSED:
-        snprintf(out, size, "%s", g && g->fault ? g->fault : "worker was closed");
-        break;
-    case TXG_EXIT_PROTOCOL:
-        snprintf(out, size, "worker broke the protocol: %.*s", TXG_FMT(e->text));
-        break;
-    }
-    return out;
-}
-
-static bool was_killed(const struct txg_msg_exited *e)
-{
-    return e->cause == TXG_EXIT_SIGNAL || e->cause == TXG_EXIT_FROZEN;
-}
-
 static void keeper_exited(struct txg_sync *s, const struct txg_msg_exited *e)
 {
     char text[TXG_ERR_TEXT_MAX];
-    if (e->cause == TXG_EXIT_SIGNAL)
-        snprintf(text, sizeof text, "the keeper of files was killed by signal %lld (%s)",
-                 (long long)e->signal, strsignal((int)e->signal));
-    else
-        snprintf(text, sizeof text, "the keeper of files ended early: %.*s", TXG_FMT(e->text));
-    if (was_killed(e))
+    txg_exited_describe_keeper(e, text, sizeof text);
+    if (txg_exited_was_killed(e))
         txg_sync_cut_off(s, text);
     else
         txg_sync_fail(s, text);
@@ -171,13 +133,14 @@ static void take_exited(struct txg_gateways *set, struct txg_host *h,
         return;
     }
     struct gateway *g = find(set, h, e->channel);
-    describe_exit(g, e, text, sizeof text);
+    txg_exited_describe(e, g ? g->fault : NULL, text, sizeof text);
     if (!g) {
         txg_listeners_exited(set->listeners, h, e->channel, text);
         return;
     }
     if (g->state != READY)
-        down(set, g, was_killed(e) ? TXG_GATEWAY_CUT_OFF : TXG_GATEWAY_NOT_STARTED, text);
+        down(set, g, txg_exited_was_killed(e) ? TXG_GATEWAY_CUT_OFF : TXG_GATEWAY_NOT_STARTED,
+             text);
     else if (e->cause == TXG_EXIT_STATUS && e->status == 0)
         down(set, g, TXG_GATEWAY_ENDED, text);
     else
