@@ -150,8 +150,7 @@ static void read_state(void *user)
     struct txg_err again; /* the save will meet it too, and say so */
     if (!plan->state_unread)
         return;
-    txg_state_free(plan->state);
-    plan->state = txg_state_load(plan->config.root, &again);
+    txg_state_read(plan->state, &again);
     plan->state_unread = false;
 }
 
@@ -174,7 +173,7 @@ static int run_plan(const struct txg_options *o, struct txg_plan *plan)
                                                      .user = plan});
     exit_code = close_outputs(&out, exit_code);
     /* the next run goes without; this one was what it was */
-    int rc = txg_state_save(plan->told, plan->state, time(NULL), &err);
+    int rc = txg_state_save(plan->state, time(NULL), &err);
     if (rc < 0)
         txg_err_wrap(&err, "times and failures are not kept");
     if (rc < 0 || (rc > 0 && plan->state_warning.code == 0))

@@ -78,8 +78,9 @@ static void choose_dist(const struct txg_options *o, struct txg_plan *p)
         dist = txg_dist_parse(p->config.dist);
     bool asks = dist < 0 || dist == TXG_DIST_DURATION || o->failed_only || o->failed_first;
     p->state_unread = !asks;
-    p->state =
-        asks ? txg_state_load(p->config.root, &p->state_warning) : txg_state_new(p->config.root);
+    p->state = txg_state_new(p->config.root);
+    if (asks)
+        txg_state_read(p->state, &p->state_warning);
     if (dist >= 0) {
         p->dist = (enum txg_dist)dist;
         return;
@@ -330,7 +331,6 @@ static int fill(const struct txg_options *o, struct txg_plan *p, struct txg_err 
         return -1;
     if (fill_gateways(o, p, err) != 0)
         return -1;
-    p->told = txg_state_new(p->config.root);
     choose_dist(o, p);
     if (check_retries(p, err) != 0 || check_late(p, err) != 0)
         return -1;
@@ -375,7 +375,6 @@ void txg_plan_release(struct txg_plan *p)
 {
     txg_select_free(p->select);
     txg_state_free(p->state);
-    txg_state_free(p->told);
     txg_suites_release(&p->suites);
     txg_gateway_list_release(&p->gateways);
     txg_config_release(&p->config);

@@ -31,9 +31,9 @@ struct txg_plan {
     size_t maxschedchunk;
     bool require_all;
     bool strict_collection;
-    struct txg_state *state; /* owned: what earlier runs left; NULL without what is to be run */
+    struct txg_state *state; /* owned: what earlier runs left, and what this one tells; NULL without
+                                what is to be run. The session borrows of it */
     bool state_unread;       /* nothing asks for it yet: it is empty */
-    struct txg_state *told;  /* owned: what this one tells; the session borrows of the other */
     struct txg_err state_warning;
     bool failed_only, failed_first;
     struct txg_select *select; /* owned; NULL: every test */

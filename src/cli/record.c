@@ -49,10 +49,10 @@ static void take_finish(struct record *r, const struct txg_event *e)
     bool failed = txg_outcome_is_failure(outcome) || outcome == TXG_LOST;
     bool took = took_its_time(&e->result);
     if (took)
-        txg_state_took(r->plan->told, e->test.nodeid, number < r->n_archs ? r->archs[number] : "",
+        txg_state_took(r->plan->state, e->test.nodeid, number < r->n_archs ? r->archs[number] : "",
                        def->labels.n ? def->labels.items[0] : "", e->result.duration);
     if (failed || !took) /* that a test took its time says that it ended */
-        txg_state_ended(r->plan->told, e->test.nodeid, failed);
+        txg_state_ended(r->plan->state, e->test.nodeid, failed);
 }
 
 static void record_event(struct txg_reporter *reporter, const struct txg_event *e)

@@ -60,10 +60,10 @@ bool txg_state_file_is(const char *dir, const struct txg_state_version *version)
 {
     TXG_AUTOFREE char *path = txg_xasprintf("%s/" NAME, dir);
     struct stat st;
-    if (!version->is_there || lstat(path, &st) != 0)
-        return false;
+    if (lstat(path, &st) != 0)
+        return !version->is_there && (errno == ENOENT || errno == ENOTDIR);
     struct txg_state_version now = version_of(&st);
-    return now.device == version->device && now.inode == version->inode &&
+    return version->is_there && now.device == version->device && now.inode == version->inode &&
            now.size == version->size && now.seconds == version->seconds &&
            now.nanoseconds == version->nanoseconds;
 }

@@ -22,7 +22,7 @@ struct txg_state_version {
 int txg_state_file_read(const char *dir, struct txg_buf *out, struct txg_state_version *version,
                         struct txg_err *err);
 
-/* Is that version still there? False also where none was. */
+/* Is that version still there, or nothing where it says so? */
 bool txg_state_file_is(const char *dir, const struct txg_state_version *version);
 
 /* Makes the folder and takes its lock, waiting for TXG_STATE_PATIENCE. A descriptor to close, or

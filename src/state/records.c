@@ -42,9 +42,14 @@ const char *txg_records_word(struct txg_records *t, struct txg_span text)
     return t->words.items[t->words.n - 1];
 }
 
+static size_t record_in(uint64_t slot)
+{
+    return (uint32_t)slot - 1;
+}
+
 static bool is_of(const struct txg_record *a, const struct txg_record *b)
 {
-    return a->hash == b->hash && a->len == b->len && memcmp(a->nodeid, b->nodeid, a->len) == 0;
+    return a->len == b->len && memcmp(a->nodeid, b->nodeid, a->len) == 0;
 }
 
 /* A test fails or it does not: both have one place. */
@@ -56,64 +61,124 @@ static bool is_same(const struct txg_record *a, const struct txg_record *b)
              (a->label == b->label || strcmp(a->label, b->label) == 0)));
 }
 
-static uint32_t *slot_of(const struct txg_records *t, const struct txg_record *r)
+static uint64_t hash_of(const struct txg_record *r)
 {
-    for (size_t at = (size_t)r->hash;; at++) {
-        uint32_t *slot = &t->slots[at & (t->n_slots - 1)];
-        if (*slot == 0 || is_same(&t->items[*slot - 1], r))
+    return txg_hash_key(r->nodeid, r->len);
+}
+
+/* The slot of the record, or the free one where it belongs. */
+static uint64_t *slot_of(const struct txg_records *t, const struct txg_record *r, uint64_t hash)
+{
+    for (size_t at = (size_t)hash;; at++) {
+        uint64_t *slot = &t->slots[at & (t->n_slots - 1)];
+        if (*slot == 0 || (*slot >> 32 == hash >> 32 && is_same(&t->items[record_in(*slot)], r)))
             return slot;
     }
 }
 
-int txg_records_told(const struct txg_records *t, const struct txg_record *r)
+static void index_item(struct txg_records *t, size_t place)
+{
+    struct txg_record *r = &t->items[place];
+    uint64_t *slot = slot_of(t, r, r->hash);
+    if (*slot == 0) {
+        *slot = (r->hash & ~(uint64_t)UINT32_MAX) | (uint32_t)(place + 1);
+        return;
+    }
+    t->n_stale -= r->kind == TXG_RECORD_FAILED;
+    t->items[record_in(*slot)] = *r;
+    r->kind = TXG_RECORD_ENDED;
+    r->hash = 0; /* it stands there twice: this one is left out */
+}
+
+/* Everything is in the hash table, and there is room in it for one more. */
+static void make_index(struct txg_records *t)
+{
+    if (t->n_slots <= 2 * t->n) {
+        free(t->slots);
+        t->n_slots = t->n_slots ? t->n_slots : 64;
+        while (t->n_slots <= 2 * t->n)
+            t->n_slots *= 2;
+        t->slots = txg_xcalloc(t->n_slots, sizeof *t->slots);
+        for (size_t i = 0; i < t->n_indexed; i++)
+            if (t->items[i].hash)
+                index_item(t, i);
+    }
+    for (; t->n_indexed < t->n; t->n_indexed++) {
+        t->items[t->n_indexed].hash = hash_of(&t->items[t->n_indexed]);
+        index_item(t, t->n_indexed);
+    }
+}
+
+int txg_records_told(struct txg_records *t, const struct txg_record *r)
 {
     int told = 0;
-    for (size_t at = (size_t)r->hash; t->n_slots; at++) {
-        uint32_t slot = t->slots[at & (t->n_slots - 1)];
+    uint64_t hash = hash_of(r);
+    make_index(t);
+    for (size_t at = (size_t)hash;; at++) {
+        uint64_t slot = t->slots[at & (t->n_slots - 1)];
         if (slot == 0)
-            break;
-        const struct txg_record *other = &t->items[slot - 1];
+            return told;
+        if (slot >> 32 != hash >> 32)
+            continue;
+        const struct txg_record *other = &t->items[record_in(slot)];
         if (other->fresh && is_of(other, r))
             told |= other->kind == TXG_RECORD_TIME     ? TXG_TOLD_TIME
                     : other->kind == TXG_RECORD_FAILED ? TXG_TOLD_FAILED
                                                        : 0;
     }
-    return told;
 }
 
-static void make_room(struct txg_records *t)
+void txg_records_absolve(struct txg_records *t, const struct txg_record *r)
 {
-    if (t->n_slots > 2 * t->n)
+    struct txg_record failed = *r;
+    failed.kind = TXG_RECORD_FAILED;
+    if (t->n_stale == 0)
         return;
-    free(t->slots);
-    t->n_slots = t->n_slots ? 4 * t->n_slots : 64;
-    t->slots = txg_xcalloc(t->n_slots, sizeof *t->slots);
-    for (size_t i = 0; i < t->n; i++)
-        *slot_of(t, &t->items[i]) = (uint32_t)i + 1;
+    make_index(t);
+    uint64_t slot = *slot_of(t, &failed, hash_of(r));
+    struct txg_record *known = slot ? &t->items[record_in(slot)] : NULL;
+    if (known && !known->fresh && known->kind == TXG_RECORD_FAILED) {
+        known->kind = TXG_RECORD_ENDED;
+        t->n_stale--;
+    }
 }
 
-/* Where what is said of the same stands; a new place where nothing is. */
-static size_t place_of(struct txg_records *t, const struct txg_record *r)
+void txg_records_append(struct txg_records *t, const struct txg_record *r)
+{
+    t->items = txg_grow(t->items, t->n, &t->cap, sizeof *t->items);
+    t->items[t->n] = *r;
+    t->items[t->n++].hash = 0;
+    t->n_stale += r->kind == TXG_RECORD_FAILED;
+}
+
+/* Where what is said of the same stands; t->n: nowhere. */
+static size_t find(struct txg_records *t, const struct txg_record *r)
 {
     if (t->next < t->n && is_same(&t->items[t->next], r))
         return t->next;
-    make_room(t);
-    uint32_t *slot = slot_of(t, r);
-    if (*slot == 0) {
-        t->items = txg_grow(t->items, t->n, &t->cap, sizeof *t->items);
-        t->items[t->n++] = *r;
-        *slot = (uint32_t)t->n;
-    }
-    return *slot - 1;
+    make_index(t);
+    uint64_t slot = *slot_of(t, r, hash_of(r));
+    return slot ? record_in(slot) : t->n;
 }
 
 void txg_records_put(struct txg_records *t, const struct txg_record *r)
 {
-    size_t place = place_of(t, r);
-    struct txg_record *known = &t->items[place];
-    if (!(known->fresh && known->kind == TXG_RECORD_FAILED && r->kind == TXG_RECORD_ENDED))
-        *known = *r;
+    size_t place = find(t, r);
     t->next = place + 1;
+    if (place == t->n) {
+        txg_records_append(t, r);
+        t->n_stale -= r->kind == TXG_RECORD_FAILED;
+        txg_records_keep(t, &t->items[place]);
+        return;
+    }
+    struct txg_record *known = &t->items[place];
+    if (known->fresh && known->kind == TXG_RECORD_FAILED && r->kind == TXG_RECORD_ENDED)
+        return;
+    t->n_stale -= known->kind == TXG_RECORD_FAILED && !known->fresh;
+    struct txg_record before = *known;
+    *known = *r;
+    known->nodeid = before.nodeid;
+    known->hash = before.hash;
 }
 
 void txg_records_adopt(struct txg_records *t, char *text)
@@ -126,10 +191,9 @@ void txg_records_borrow(struct txg_record *r, struct txg_span nodeid)
 {
     r->nodeid = nodeid.data;
     r->len = nodeid.len;
-    r->hash = txg_hash_key(nodeid.data, nodeid.len);
 }
 
-void txg_records_name(struct txg_records *t, struct txg_record *r, struct txg_span nodeid)
+void txg_records_keep(struct txg_records *t, struct txg_record *r)
 {
-    txg_records_borrow(r, txg_span(keep(t, nodeid), nodeid.len));
+    r->nodeid = keep(t, txg_span(r->nodeid, r->len));
 }

@@ -16,9 +16,10 @@
 
 struct txg_state {
     char *dir;
-    struct txg_records table;
-    struct txg_state_version version; /* of the file that the table was read from */
+    struct txg_records table;         /* what was read, and what was told over it */
+    struct txg_state_version version; /* of the file that was read */
     bool changed;
+    const char *arch, *label;     /* of the time that was told last */
     struct txg_state_time *times; /* made when they are asked for */
     struct txg_span *failed;
 };
@@ -100,28 +101,55 @@ static void put_number(struct txg_buf *out, int64_t n)
     txg_buf_append(out, at, (size_t)(end - at));
 }
 
-/* kind stamp us arch label nodeid, or kind stamp nodeid. The table has the line's text. */
-static bool read_record(struct txg_span line, struct txg_records *t, struct txg_buf *scratch)
+/* What stands between the numbers and the nodeid of a time, and the words it is: mostly the same
+ * in the next line. */
+struct place {
+    struct txg_span text;
+    const char *arch, *label;
+};
+
+static bool take_place(struct txg_span *line, struct place *p, struct txg_records *t,
+                       struct txg_buf *scratch)
 {
-    struct txg_span kind, arch, label;
-    struct txg_record r = {0};
-    if (!take_field(&line, &kind) || kind.len != 1 || !take_number(&line, &r.stamp))
-        return false;
-    r.kind = kind.data[0] == TXG_RECORD_TIME ? TXG_RECORD_TIME : TXG_RECORD_FAILED;
-    if (r.kind == TXG_RECORD_TIME) {
-        if (!take_number(&line, &r.us) || !take_field(&line, &arch) || !take_field(&line, &label))
+    struct txg_span rest = *line, arch, label;
+    size_t len = p->text.len;
+    if (len == 0 || len > rest.len || memcmp(rest.data, p->text.data, len) != 0) {
+        if (!take_field(&rest, &arch) || !take_field(&rest, &label))
             return false;
-        r.arch = txg_records_word(t, unescape(arch, scratch));
-        r.label = txg_records_word(t, unescape(label, scratch));
+        p->arch = txg_records_word(t, unescape(arch, scratch));
+        p->label = txg_records_word(t, unescape(label, scratch));
+        p->text = txg_span(line->data, len = line->len - rest.len);
     }
-    if (kind.data[0] != (char)r.kind || (line.len && memchr(line.data, '\t', line.len)))
+    *line = txg_span(line->data + len, line->len - len);
+    return true;
+}
+
+/* kind stamp us arch label nodeid, or kind stamp nodeid. The table has the line's text. */
+static bool read_record(struct txg_span line, struct txg_records *t, struct place *place,
+                        struct txg_buf *scratch)
+{
+    struct txg_record r = {0};
+    if (line.len < 2 || line.data[1] != '\t')
+        return false;
+    r.kind = line.data[0] == TXG_RECORD_TIME ? TXG_RECORD_TIME : TXG_RECORD_FAILED;
+    if (line.data[0] != (char)r.kind)
+        return false;
+    line = txg_span(line.data + 2, line.len - 2);
+    if (!take_number(&line, &r.stamp))
+        return false;
+    if (r.kind == TXG_RECORD_TIME) {
+        if (!take_number(&line, &r.us) || !take_place(&line, place, t, scratch))
+            return false;
+        r.arch = place->arch;
+        r.label = place->label;
+    }
+    if (line.len && memchr(line.data, '\t', line.len))
         return false;
     struct txg_span nodeid = unescape(line, scratch);
-    if (nodeid.data == line.data)
-        txg_records_borrow(&r, nodeid);
-    else
-        txg_records_name(t, &r, nodeid);
-    txg_records_put(t, &r);
+    txg_records_borrow(&r, nodeid);
+    if (nodeid.data != line.data)
+        txg_records_keep(t, &r);
+    txg_records_append(t, &r);
     return true;
 }
 
@@ -129,13 +157,15 @@ static int read_text(struct txg_span text, struct txg_records *t, struct txg_err
 {
     size_t number = 0;
     struct txg_buf scratch = {0};
+    struct place place = {0};
     int rc = 0;
     while (text.len && rc == 0) {
         const char *newline = memchr(text.data, '\n', text.len);
         number++;
         struct txg_span line = txg_span(text.data, newline ? (size_t)(newline - text.data) : 0);
         bool good = newline && line.len <= TXG_STATE_LINE && t->n <= TXG_STATE_RECORDS;
-        good = good && (number > 1 ? read_record(line, t, &scratch) : txg_span_is(line, HEADER));
+        good = good &&
+               (number > 1 ? read_record(line, t, &place, &scratch) : txg_span_is(line, HEADER));
         if (good)
             text = txg_span(newline + 1, text.len - line.len - 1);
         else
@@ -173,12 +203,9 @@ struct txg_state *txg_state_new(const char *dir)
     return s;
 }
 
-struct txg_state *txg_state_load(const char *dir, struct txg_err *warning)
+int txg_state_read(struct txg_state *s, struct txg_err *err)
 {
-    struct txg_state *s = txg_state_new(dir);
-    *warning = (struct txg_err){0};
-    read_table(dir, &s->table, &s->version, warning);
-    return s;
+    return read_table(s->dir, &s->table, &s->version, err) < 0 ? -1 : 0;
 }
 
 static void forget_views(struct txg_state *s)
@@ -224,25 +251,36 @@ const struct txg_span *txg_state_failed(struct txg_state *s, size_t *n)
     return s->failed;
 }
 
-static void tell(struct txg_state *s, struct txg_span nodeid, struct txg_record *r)
+static bool is_kept(struct txg_span nodeid)
 {
-    if (nodeid.len > TXG_STATE_LINE / 4)
-        return;
+    return nodeid.len <= TXG_STATE_LINE / 4;
+}
+
+static void tell(struct txg_state *s, struct txg_record *r)
+{
     forget_views(s);
     r->fresh = s->changed = true;
-    txg_records_name(&s->table, r, nodeid);
     txg_records_put(&s->table, r);
+}
+
+static const char *word(struct txg_state *s, const char **last, const char *text)
+{
+    if (!*last || strcmp(*last, text) != 0)
+        *last = txg_records_word(&s->table, txg_span_cstr(text));
+    return *last;
 }
 
 void txg_state_took(struct txg_state *s, struct txg_span nodeid, const char *arch,
                     const char *label, int64_t us)
 {
-    tell(s, nodeid,
-         &(struct txg_record){.kind = TXG_RECORD_TIME,
-                              .us = us > 0 ? us : 0,
-                              .arch = txg_records_word(&s->table, txg_span_cstr(arch ? arch : "")),
-                              .label =
-                                  txg_records_word(&s->table, txg_span_cstr(label ? label : ""))});
+    struct txg_record r = {.kind = TXG_RECORD_TIME, .us = us > 0 ? us : 0};
+    if (!is_kept(nodeid))
+        return;
+    r.arch = word(s, &s->arch, arch ? arch : "");
+    r.label = word(s, &s->label, label ? label : "");
+    txg_records_borrow(&r, nodeid);
+    txg_records_absolve(&s->table, &r);
+    tell(s, &r);
 }
 
 /* What took its time has ended: that says enough of most tests. */
@@ -250,8 +288,8 @@ void txg_state_ended(struct txg_state *s, struct txg_span nodeid, bool failed)
 {
     struct txg_record r = {.kind = failed ? TXG_RECORD_FAILED : TXG_RECORD_ENDED};
     txg_records_borrow(&r, nodeid);
-    if (failed || !txg_records_told(&s->table, &r))
-        tell(s, nodeid, &r);
+    if (is_kept(nodeid) && (failed || !txg_records_told(&s->table, &r)))
+        tell(s, &r);
 }
 
 /* Of equals those that failed are not left out. */
@@ -305,11 +343,25 @@ static void write_record(const struct txg_record *r, struct common *c, struct tx
     txg_buf_putc(out, '\n');
 }
 
-static void write_table(struct txg_records *t, struct txg_buf *out)
+/* Else they keep their order. */
+static void choose_newest(struct txg_records *t)
+{
+    size_t in_order = 1;
+    if (t->n <= TXG_STATE_RECORDS)
+        return;
+    while (in_order < t->n && newest_first(&t->items[in_order - 1], &t->items[in_order]) <= 0)
+        in_order++;
+    if (in_order < t->n)
+        qsort(t->items, t->n, sizeof *t->items, newest_first);
+}
+
+static void write_table(struct txg_records *t, int64_t stamp, struct txg_buf *out)
 {
     size_t kept = 0;
-    if (t->n > TXG_STATE_RECORDS) /* else they keep their order */
-        qsort(t->items, t->n, sizeof *t->items, newest_first);
+    for (size_t i = 0; i < t->n; i++)
+        if (t->items[i].fresh)
+            t->items[i].stamp = stamp;
+    choose_newest(t);
     struct common c = {.stamp = -1};
     txg_buf_puts(out, HEADER "\n");
     for (size_t i = 0; i < t->n && kept < TXG_STATE_RECORDS; i++) {
@@ -328,49 +380,38 @@ static void write_table(struct txg_records *t, struct txg_buf *out)
     txg_buf_release(&c.place_text);
 }
 
-/* What this run told, over what another may have saved meanwhile; borrows its strings. */
-static void merge(const struct txg_records *told, int64_t stamp, struct txg_records *into)
+/* What this run told, over what another has saved meanwhile. */
+static void merge(struct txg_records *told, struct txg_records *into)
 {
     for (size_t i = 0; i < into->n; i++)
         if (into->items[i].kind == TXG_RECORD_FAILED &&
             txg_records_told(told, &into->items[i]) == TXG_TOLD_TIME)
             into->items[i].kind = TXG_RECORD_ENDED;
-    for (size_t i = 0; i < told->n; i++) {
-        struct txg_record r = told->items[i];
-        r.stamp = stamp;
-        if (r.fresh)
-            txg_records_put(into, &r);
-    }
+    for (size_t i = 0; i < told->n; i++)
+        if (told->items[i].fresh)
+            txg_records_put(into, &told->items[i]);
 }
 
-/* What is there by now. -1: it is damaged, and left out. */
-static int take_known(struct txg_state *s, struct txg_state *known, struct txg_records *now,
-                      struct txg_err *err)
+int txg_state_save(struct txg_state *s, int64_t stamp, struct txg_err *err)
 {
+    struct txg_records other = {0}, *now = &s->table;
     struct txg_state_version version;
-    if (!known || !txg_state_file_is(s->dir, &known->version))
-        return read_table(s->dir, now, &version, err) < 0 ? -1 : 0;
-    *now = known->table;
-    known->table = (struct txg_records){0};
-    forget_views(known);
-    return 0;
-}
-
-int txg_state_save(struct txg_state *s, struct txg_state *known, int64_t stamp, struct txg_err *err)
-{
-    struct txg_records now = {0};
     struct txg_buf text = {0};
+    bool damaged = false;
     if (!s->changed)
         return 0;
     int lock = txg_state_file_lock(s->dir, err);
     if (lock < 0)
         return -1;
-    bool damaged = take_known(s, known, &now, err) < 0;
-    merge(&s->table, stamp, &now);
-    write_table(&now, &text);
+    if (!txg_state_file_is(s->dir, &s->version)) {
+        damaged = read_table(s->dir, &other, &version, err) < 0;
+        merge(&s->table, &other);
+        now = &other;
+    }
+    write_table(now, stamp, &text);
     int rc = txg_state_file_replace(s->dir, &text, err);
     close(lock);
-    txg_records_release(&now);
+    txg_records_release(&other);
     txg_buf_release(&text);
     return rc == 0 ? damaged : rc;
 }

@@ -29,15 +29,17 @@ struct txg_state_time {
     int64_t us;
 };
 
-/* What is there. Never NULL: where there is nothing it is empty, and so it is where the file can't
- * be read or is damaged, which `warning` says then (its code is 0 otherwise). */
-struct txg_state *txg_state_load(const char *dir, struct txg_err *warning);
+/* An empty one, never NULL. It may be told and saved without being read: what is there is added to.
+ */
+struct txg_state *txg_state_new(const char *dir);
 void txg_state_free(struct txg_state *s);
 
-/* An empty one, to be told and saved: it adds to what is there. */
-struct txg_state *txg_state_new(const char *dir);
+/* Reads what is there, once, before anything is told. -1: it can't be read or is damaged, as `err`
+ * says, and it is as if nothing were there. */
+int txg_state_read(struct txg_state *s, struct txg_err *err);
 
-/* Borrowed from the state, good until it changes or goes. */
+/* What was read. Borrowed from the state, good until it is told something; the strings in it until
+ * it goes. */
 const struct txg_state_time *txg_state_times(struct txg_state *s, size_t *n);
 const struct txg_span *txg_state_failed(struct txg_state *s, size_t *n);
 
@@ -46,11 +48,9 @@ void txg_state_took(struct txg_state *s, struct txg_span nodeid, const char *arc
                     const char *label, int64_t us);
 void txg_state_ended(struct txg_state *s, struct txg_span nodeid, bool failed);
 
-/* Adds what was told to what is there by now; `stamp` orders runs (seconds since 1970). Nothing was
- * told: nothing is written. `known` may be what was loaded from there, and is empty afterwards: it
- * is not read again where nobody else has saved meanwhile. -1: nothing is changed; 1: what was
- * there is damaged and gone, as `err` says. */
-int txg_state_save(struct txg_state *s, struct txg_state *known, int64_t stamp,
-                   struct txg_err *err);
+/* Adds what was told to what is there by now, which is not read again where nobody else has saved
+ * since txg_state_read; `stamp` orders runs (seconds since 1970). Nothing was told: nothing is
+ * written. -1: nothing is changed; 1: what was there is damaged and gone, as `err` says. */
+int txg_state_save(struct txg_state *s, int64_t stamp, struct txg_err *err);
 
 #endif
