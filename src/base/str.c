@@ -162,17 +162,17 @@ char *txg_strstr(const char *s, const char *word)
     return memmem(s, strlen(s), word, strlen(word));
 }
 
-bool txg_parse_int(const char *s, int64_t min, int64_t max, int64_t *out)
+bool txg_span_parse_int(struct txg_span s, int64_t min, int64_t max, int64_t *out)
 {
-    bool negative = *s == '-';
-    s += negative;
-    if (*s == '\0')
-        return false;
+    bool negative = s.len > 0 && s.data[0] == '-';
     int64_t v = 0; /* kept negative: INT64_MIN has no positive twin */
-    for (; *s; s++) {
-        if (*s < '0' || *s > '9' || v < (INT64_MIN + (*s - '0')) / 10)
+    if (s.len == negative)
+        return false;
+    for (size_t i = negative; i < s.len; i++) {
+        int digit = s.data[i] - '0';
+        if (digit < 0 || digit > 9 || v < (INT64_MIN + digit) / 10)
             return false;
-        v = v * 10 - (*s - '0');
+        v = v * 10 - digit;
     }
     if (!negative) {
         if (v == INT64_MIN)
@@ -183,6 +183,11 @@ bool txg_parse_int(const char *s, int64_t min, int64_t max, int64_t *out)
         return false;
     *out = v;
     return true;
+}
+
+bool txg_parse_int(const char *s, int64_t min, int64_t max, int64_t *out)
+{
+    return txg_span_parse_int(txg_span_cstr(s), min, max, out);
 }
 
 bool txg_parse_duration(const char *s, int64_t *us)

@@ -59,6 +59,7 @@ char *txg_strstr(const char *s, const char *word);
 
 /* A whole decimal number with an optional '-', nothing around it. False: *out is untouched. */
 bool txg_parse_int(const char *s, int64_t min, int64_t max, int64_t *out);
+bool txg_span_parse_int(struct txg_span s, int64_t min, int64_t max, int64_t *out);
 
 /* "30", "1.5", "250ms", "30s", "5m", "2h" to microseconds; a bare number is seconds. > 0 unless
  * it says 0. False: not such a thing, or beyond 10 years. */

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PIECE        65536
 #define WORDS_SOUGHT 256 /* more than any lab has: a file may say otherwise */
 
 void txg_records_release(struct txg_records *t)
@@ -13,24 +12,8 @@ void txg_records_release(struct txg_records *t)
     free(t->items);
     free(t->slots);
     txg_strv_release(&t->words);
-    txg_strv_release(&t->pieces);
+    txg_arena_release(&t->texts);
     *t = (struct txg_records){0};
-}
-
-/* As long as the table lives. */
-static const char *keep(struct txg_records *t, struct txg_span text)
-{
-    size_t size = text.len > PIECE ? text.len : PIECE;
-    if (text.len == 0)
-        return "";
-    if (text.len > t->left) {
-        t->left = size;
-        txg_strv_take(&t->pieces, txg_xmalloc(size));
-    }
-    char *at = t->pieces.items[t->pieces.n - 1] + size - t->left;
-    memcpy(at, text.data, text.len);
-    t->left -= text.len;
-    return at;
 }
 
 const char *txg_records_word(struct txg_records *t, struct txg_span text)
@@ -181,12 +164,6 @@ void txg_records_put(struct txg_records *t, const struct txg_record *r)
     known->hash = before.hash;
 }
 
-void txg_records_adopt(struct txg_records *t, char *text)
-{
-    txg_strv_take(&t->pieces, text);
-    t->left = 0;
-}
-
 void txg_records_borrow(struct txg_record *r, struct txg_span nodeid)
 {
     r->nodeid = nodeid.data;
@@ -195,5 +172,5 @@ void txg_records_borrow(struct txg_record *r, struct txg_span nodeid)
 
 void txg_records_keep(struct txg_records *t, struct txg_record *r)
 {
-    r->nodeid = keep(t, txg_span(r->nodeid, r->len));
+    r->nodeid = txg_arena_copy(&t->texts, txg_span(r->nodeid, r->len));
 }

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "src/base/arena.h"
 #include "src/base/str.h"
 #include "src/base/strv.h"
 
@@ -39,17 +40,13 @@ struct txg_records {
     size_t n_stale;         /* TXG_RECORD_FAILED of earlier runs */
     size_t next;            /* place behind the one that was put last: tests mostly come in order */
     struct txg_strv words;  /* archs and labels */
-    struct txg_strv pieces; /* that hold nodeids */
-    size_t left;            /* bytes free at the end of the last piece */
+    struct txg_arena texts; /* nodeids */
 };
 
 void txg_records_release(struct txg_records *t);
 
 /* An arch or a label, which there are few of: mostly one string for all that are equal. */
 const char *txg_records_word(struct txg_records *t, struct txg_span text);
-
-/* Takes over a text from the heap, for what `borrow` is given of it. */
-void txg_records_adopt(struct txg_records *t, char *text);
 
 /* The record's nodeid, in a text that lives as long as it is used. */
 void txg_records_borrow(struct txg_record *r, struct txg_span nodeid);

@@ -183,7 +183,7 @@ static int read_table(const char *dir, struct txg_records *t, struct txg_state_v
     int rc = txg_state_file_read(dir, &file, version, err);
     size_t len = txg_buf_len(&file);
     char *text = txg_buf_take_cstr(&file);
-    txg_records_adopt(t, text);
+    txg_arena_adopt(&t->texts, text);
     if (rc == 0 && read_text(txg_span(text, len), t, err) != 0) {
         txg_err_wrap(err, "%s/.txgate/state", dir);
         rc = -1;

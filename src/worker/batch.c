@@ -83,7 +83,7 @@ static void end_case(struct txg_runner *r, int64_t said)
     if (last)
         return;
     r->failures += fails; /* counted for the question only: the report counts it for good */
-    bool enough = txg_runner_had_enough(r);
+    bool enough = txg_runner_had_enough(r, now);
     r->failures -= fails;
     if (enough) {
         txg_batch_settle(r);

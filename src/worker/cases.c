@@ -44,7 +44,7 @@ static void too_many_repeats(struct txg_collection *c, size_t program, size_t mo
 /* A name that stands there twice could not be told apart: then none of them is believed. */
 static void drop_repeats(struct txg_collection *c, size_t program)
 {
-    struct txg_strv *cases = &c->programs[program].cases;
+    struct txg_names *cases = &c->programs[program].cases;
     size_t ascending = 1;
     while (ascending < cases->n && strcmp(cases->items[ascending - 1], cases->items[ascending]) < 0)
         ascending++;
@@ -65,11 +65,11 @@ static void drop_repeats(struct txg_collection *c, size_t program)
     if (repeats > REPEATS_TOLD)
         too_many_repeats(c, program, repeats - REPEATS_TOLD);
     if (repeats > 0)
-        txg_strv_release(cases);
+        txg_names_release(cases);
     free(sorted);
 }
 
-static int check_lengths(const struct txg_strv *cases, struct txg_err *err)
+static int check_lengths(const struct txg_names *cases, struct txg_err *err)
 {
     for (size_t i = 0; i < cases->n; i++)
         if (strlen(cases->items[i]) > NAME_LEN_MAX)
@@ -85,7 +85,7 @@ void txg_collection_take_listing(struct txg_collection *c, size_t program, struc
     struct txg_err err;
     if (c->items[p->item].harness->cases->read_list(text, &p->cases, &err) != 0 ||
         check_lengths(&p->cases, &err) != 0) {
-        txg_strv_release(&p->cases);
+        txg_names_release(&p->cases);
         txg_collection_no_listing(c, program, err.text);
     } else if (p->cases.n > 1) {
         drop_repeats(c, program);
@@ -135,10 +135,10 @@ static void push(struct items *to, struct txg_item item)
 }
 
 /* program::case */
-static char *case_nodeid(const char *program, size_t len, const char *name)
+static char *case_nodeid(struct txg_arena *texts, const char *program, size_t len, const char *name)
 {
     size_t n = strlen(name);
-    char *nodeid = txg_xmalloc(len + n + 3);
+    char *nodeid = txg_arena_take(texts, len + n + 3);
     memcpy(nodeid, program, len);
     memcpy(nodeid + len, "::", 2);
     memcpy(nodeid + len + 2, name, n + 1);
@@ -158,13 +158,12 @@ static void expand(struct txg_collection *c, struct txg_item *item, const struct
         if (!is_wanted(p, one.name))
             continue;
         one.nodeid = c->suites[item->suite].command.n > 0
-                         ? txg_xstrdup(one.name)
-                         : case_nodeid(item->nodeid, len, one.name);
+                         ? one.name
+                         : case_nodeid(&c->texts, item->nodeid, len, one.name);
         one.disabled =
             ops->is_disabled && ops->is_disabled(one.name, &c->suites[item->suite].args, env);
         push(to, one);
     }
-    free(item->nodeid);
 }
 
 void txg_collection_finish(struct txg_collection *c, const struct txg_strv *env)

@@ -51,14 +51,13 @@ void txg_collection_release(struct txg_collection *c)
 {
     for (size_t i = 0; i < c->n_suites; i++)
         suite_release(&c->suites[i]);
-    for (size_t i = 0; i < c->n_items; i++)
-        free(c->items[i].nodeid);
     for (size_t i = 0; i < c->n_programs; i++) {
         txg_strv_release(&c->programs[i].only);
-        txg_strv_release(&c->programs[i].cases);
+        txg_names_release(&c->programs[i].cases);
         txg_strv_release(&c->programs[i].paths);
     }
     txg_strv_release(&c->paths);
+    txg_arena_release(&c->texts);
     free(c->programs);
     for (size_t i = 0; i < c->n_errors; i++) {
         free(c->errors[i].nodeid);
@@ -254,14 +253,13 @@ static void add_item(struct run *r, const struct txg_pattern *p, const char *pat
         want(r, &c->items[by_path->item - 1]);
         return;
     }
-    char *nodeid = txg_pattern_nodeid(p, path);
+    TXG_AUTOFREE char *nodeid = txg_pattern_nodeid(p, path);
     struct slot *by_nodeid = index_find(&r->by_nodeid, c->items, true, nodeid);
     if (by_nodeid->item) {
         error(r,
               "%s and %s would both be called %s: let them differ outside of what {arch}, {id} and "
               "{label} stand for, or leave one out",
               c->items[by_nodeid->item - 1].path, path, nodeid);
-        free(nodeid);
         return;
     }
     const char *harness = c->suites[r->suite].harness;
@@ -270,15 +268,15 @@ static void add_item(struct run *r, const struct txg_pattern *p, const char *pat
         txg_harness_choose(txg_harness_find(txg_span_cstr(harness)), path, &r->dir, &err);
     if (!ops) {
         error(r, "%s", err.text);
-        free(nodeid);
         return;
     }
     c->items = txg_grow(c->items, c->n_items, &c->cap_items, sizeof *c->items);
     txg_strv_push(&c->paths, path);
-    c->items[c->n_items++] = (struct txg_item){.harness = ops,
-                                               .suite = r->suite,
-                                               .nodeid = nodeid,
-                                               .path = c->paths.items[c->paths.n - 1]};
+    c->items[c->n_items++] =
+        (struct txg_item){.harness = ops,
+                          .suite = r->suite,
+                          .nodeid = txg_arena_copy(&c->texts, txg_span_cstr(nodeid)),
+                          .path = c->paths.items[c->paths.n - 1]};
     by_path->item = by_nodeid->item = c->n_items;
     if (c->items[c->n_items - 1].harness->cases)
         add_program(c, c->n_items - 1);
@@ -435,13 +433,15 @@ static void collect_command(struct run *r, const struct txg_collect_names *names
         txg_buf_release(&nodeid);
         return;
     }
+    struct txg_span all = txg_span(txg_buf_data(&nodeid), txg_buf_len(&nodeid));
     c->items = txg_grow(c->items, c->n_items, &c->cap_items, sizeof *c->items);
     txg_strv_push(&c->paths, suite->command.items[0]);
     c->items[c->n_items++] =
         (struct txg_item){.harness = txg_harness_find(txg_span_cstr(suite->harness)),
                           .suite = r->suite,
-                          .nodeid = txg_buf_take_cstr(&nodeid),
+                          .nodeid = txg_arena_copy(&c->texts, all),
                           .path = c->paths.items[c->paths.n - 1]};
+    txg_buf_release(&nodeid);
     add_program(c, c->n_items - 1);
     c->programs[c->n_programs - 1].whole = true;
     c->programs[c->n_programs - 1].paths = paths;

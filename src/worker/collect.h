@@ -54,19 +54,19 @@ struct txg_suite { /* a copy of what suite{} and files{} said; all owned */
 struct txg_item { /* one test */
     const struct txg_harness_ops *harness;
     size_t suite;
-    char *nodeid;     /* owned */
-    const char *path; /* what is executed, absolute; borrowed from `paths` */
-    const char *name; /* of the case, borrowed from `programs`; NULL: the program is the test */
-    size_t program;   /* of a case */
-    bool disabled;    /* a case that is skipped without being run */
+    const char *nodeid; /* borrowed from the collection's texts */
+    const char *path;   /* what is executed, absolute; borrowed from `paths` */
+    const char *name;   /* of the case, borrowed from `programs`; NULL: the program is the test */
+    size_t program;     /* of a case */
+    bool disabled;      /* a case that is skipped without being run */
 };
 
-struct txg_program {       /* one whose cases are listed */
-    size_t item;           /* that stands for it until the collection is finished */
-    struct txg_strv only;  /* names of cases that were asked for; none: all */
-    bool whole;            /* and the whole program was as well */
-    struct txg_strv cases; /* in the order in which they run */
-    struct txg_strv paths; /* of a suite with a command: what it is given, absolute */
+struct txg_program {        /* one whose cases are listed */
+    size_t item;            /* that stands for it until the collection is finished */
+    struct txg_strv only;   /* names of cases that were asked for; none: all */
+    bool whole;             /* and the whole program was as well */
+    struct txg_names cases; /* in the order in which they run */
+    struct txg_strv paths;  /* of a suite with a command: what it is given, absolute */
 };
 
 struct txg_collect_error {
@@ -82,6 +82,7 @@ struct txg_collection {
         *items; /* sorted within one pattern, in the order of the patterns, no repeats */
     size_t n_items, cap_items;
     struct txg_strv paths;
+    struct txg_arena texts; /* nodeids */
     struct txg_program *programs;
     size_t n_programs, cap_programs;
     struct txg_collect_error *errors;

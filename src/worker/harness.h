@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "src/base/arena.h"
 #include "src/base/buf.h"
 #include "src/base/err.h"
 #include "src/base/outcome.h"
@@ -89,9 +90,9 @@ struct txg_case_lines { /* one reading of a line */
 
 /* Which cases of a program one process is to run. */
 struct txg_case_choice {
-    const char *const *names;   /* wanted, in the order of the listing */
-    size_t n;                   /* > 0 */
-    const struct txg_strv *all; /* of the program */
+    const char *const *names;    /* wanted, in the order of the listing */
+    size_t n;                    /* > 0 */
+    const struct txg_names *all; /* of the program */
 };
 
 struct txg_cases_ops {
@@ -101,7 +102,7 @@ struct txg_cases_ops {
     const char *const *unset; /* variables that would change what is run or said; NULL-terminated */
     bool announces;           /* it says when a case starts; else one starts where the last ends */
     /* Appends the names in the order in which they run. -1: that is no listing. */
-    int (*read_list)(struct txg_span text, struct txg_strv *names, struct txg_err *err);
+    int (*read_list)(struct txg_span text, struct txg_names *names, struct txg_err *err);
     /* Is the case skipped without being run? `argv` is the suite's, `envp` that of the tests. */
     bool (*is_disabled)(const char *name, const struct txg_strv *argv, const struct txg_strv *envp);
     /* Appends the words that choose a part of `choice` from its front. Returns how many, > 0. */

@@ -64,26 +64,28 @@ void txg_listing_feed(void *listing, const void *data, size_t len)
 static bool read_said(struct txg_listing *l)
 {
     struct txg_span text = txg_span(txg_buf_data(&l->child->said), txg_buf_len(&l->child->said));
-    struct txg_span line;
-    struct txg_buf fields[3] = {0};
+    struct txg_span line, field;
+    struct txg_buf scratch = {0};
     bool errors = false;
     while (txg_talk_line(&text, &line)) {
-        const char *words[3];
-        for (int i = 0; i < 3; i++) {
-            txg_talk_field(&line, &fields[i]);
-            words[i] = txg_buf_cstr(&fields[i]);
-        }
-        if (strcmp(words[0], "warning") == 0)
-            txg_reporting_warning(l->reporting, words[1]);
-        else if (strcmp(words[0], "ready") == 0)
-            l->ahead = strcmp(words[2], "ahead") == 0;
-        else if (strcmp(words[0], "uncollected") == 0) {
-            txg_collection_error(l->collection, words[1], words[2]);
+        txg_talk_field(&line, &scratch, &field);
+        if (txg_span_is(field, "warning")) {
+            txg_talk_field(&line, &scratch, &field);
+            txg_reporting_warning(l->reporting, field);
+        } else if (txg_span_is(field, "ready")) {
+            txg_talk_field(&line, &scratch, &field);
+            txg_talk_field(&line, &scratch, &field);
+            l->ahead = txg_span_is(field, "ahead");
+        } else if (txg_span_is(field, "uncollected")) {
+            txg_talk_field(&line, &scratch, &field);
+            TXG_AUTOFREE char *nodeid = txg_xstrndup(field.data, field.len);
+            txg_talk_field(&line, &scratch, &field);
+            TXG_AUTOFREE char *why = txg_xstrndup(field.data, field.len);
+            txg_collection_error(l->collection, nodeid, why);
             errors = true;
         }
     }
-    for (int i = 0; i < 3; i++)
-        txg_buf_release(&fields[i]);
+    txg_buf_release(&scratch);
     return errors;
 }
 

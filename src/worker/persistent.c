@@ -82,10 +82,10 @@ void txg_talk_adopt(struct txg_runner *r, size_t program, bool ahead)
     r->idle = true;
 }
 
-static enum txg_outcome outcome_of(const char *word)
+static enum txg_outcome outcome_of(struct txg_span word)
 {
     for (int o = TXG_PASSED; o <= TXG_ERROR; o++)
-        if (strcmp(word, txg_outcome_name((enum txg_outcome)o)) == 0)
+        if (txg_span_is(word, txg_outcome_name((enum txg_outcome)o)))
             return (enum txg_outcome)o;
     return TXG_ERROR;
 }
@@ -107,15 +107,16 @@ static void rest(struct txg_runner *r)
     r->term_at = r->kill_at = INT64_MAX;
 }
 
-static void go_on(struct txg_runner *r)
+static void go_on(struct txg_runner *r, int64_t now)
 {
     if (r->at == r->n) {
         rest(r);
-    } else if (!txg_runner_had_enough(r)) {
+    } else if (!txg_runner_had_enough(r, now)) {
         /* what has ended meanwhile did not wait for us */
         txg_runner_announce(r, r->behind ? r->ended : txg_now());
         r->running = true;
-        send_runs(r);
+        if (r->sent == r->at)
+            send_runs(r);
     } else if (r->sent > r->at) { /* more were sent, and can't be taken back */
         txg_batch_cut(r);
     } else {
@@ -124,35 +125,40 @@ static void go_on(struct txg_runner *r)
 }
 
 /* A time of the next field; `otherwise` where there is none. */
-static int64_t take_time(struct txg_span *line, struct txg_buf *field, int64_t otherwise)
+static int64_t take_time(struct txg_span *line, struct txg_buf *scratch, int64_t otherwise)
 {
     int64_t us;
-    txg_talk_field(line, field);
-    return txg_parse_int(txg_buf_cstr(field), 0, INT64_C(315360000000000), &us) ? us : otherwise;
+    struct txg_span field;
+    return txg_talk_field(line, scratch, &field) &&
+                   txg_span_parse_int(field, 0, INT64_C(315360000000000), &us)
+               ? us
+               : otherwise;
 }
 
-/* result NAME OUTCOME DURATION REASON [wait [SETUP TEARDOWN]] */
-static void take_result(struct txg_runner *r, struct txg_span line)
+static bool is_expected(const struct txg_runner *r, struct txg_span *line, struct txg_buf *scratch)
 {
-    struct txg_buf field = {0};
-    int64_t now = txg_now();
-    if (r->at == r->n || r->sent == r->at || !txg_talk_field(&line, &field) ||
-        strcmp(txg_buf_cstr(&field), r->item->name) != 0) {
+    struct txg_span name;
+    return r->at < r->n && r->sent > r->at && txg_talk_field(line, scratch, &name) &&
+           txg_span_is(name, r->item->name);
+}
+
+/* NAME OUTCOME DURATION REASON [wait [SETUP TEARDOWN]] */
+static void take_result(struct txg_runner *r, struct txg_span line, struct txg_buf *scratch,
+                        int64_t now)
+{
+    struct txg_span field;
+    if (!is_expected(r, &line, scratch)) {
         broken(r, "its harness told a result that was not asked for");
-        txg_buf_release(&field);
         return;
     }
-    txg_talk_field(&line, &field);
-    r->verdict.outcome = outcome_of(txg_buf_cstr(&field));
-    int64_t took = take_time(&line, &field, now - r->started);
-    txg_talk_field(&line, &field);
-    if (txg_buf_len(&field) > 0)
-        txg_verdict_set(&r->verdict, r->verdict.outcome, "%s", txg_buf_cstr(&field));
-    txg_talk_field(&line, &field);
-    bool waits = strcmp(txg_buf_cstr(&field), "wait") == 0;
-    r->verdict.setup = take_time(&line, &field, 0);
-    r->verdict.teardown = take_time(&line, &field, 0);
-    txg_buf_release(&field);
+    txg_talk_field(&line, scratch, &field);
+    r->verdict.outcome = outcome_of(field);
+    int64_t took = take_time(&line, scratch, now - r->started);
+    if (txg_talk_field(&line, scratch, &field) && field.len > 0)
+        txg_verdict_set(&r->verdict, r->verdict.outcome, "%.*s", TXG_FMT(field));
+    bool waits = txg_talk_field(&line, scratch, &field) && txg_span_is(field, "wait");
+    r->verdict.setup = take_time(&line, scratch, 0);
+    r->verdict.teardown = take_time(&line, scratch, 0);
     if (waits || !r->ahead)
         read_streams(r);
     if (waits)
@@ -161,41 +167,46 @@ static void take_result(struct txg_runner *r, struct txg_span line)
     r->ended = r->started + took;
     r->last_end = r->heard_at = now;
     txg_batch_settle(r);
-    go_on(r);
+    go_on(r, now);
 }
 
 /* What is of no case must not go unseen: the run fails with it. */
-static void report_fault(struct txg_runner *r, const char *text)
+static void report_fault(struct txg_runner *r, struct txg_span text)
 {
     bool suite = r->collection->suites[r->item->suite].command.n > 0; /* then names are nodeids */
     const char *nodeid = suite ? r->item->harness->name : r->item->nodeid;
     TXG_AUTOFREE char *program =
         txg_xstrndup(nodeid, strlen(nodeid) - (suite ? 0 : strlen(r->item->name) + 2));
-    txg_reporting_collect_error(r->reporting, program, text);
+    TXG_AUTOFREE char *why = txg_xstrndup(text.data, text.len);
+    txg_reporting_collect_error(r->reporting, program, why);
 }
 
-static void take_line(struct txg_runner *r, struct txg_span line)
+static void take_ready(struct txg_runner *r, struct txg_span line, struct txg_buf *scratch)
 {
-    struct txg_buf field = {0};
-    txg_talk_field(&line, &field);
-    if (strcmp(txg_buf_cstr(&field), "result") == 0) {
-        take_result(r, line);
-    } else if (strcmp(txg_buf_cstr(&field), "warning") == 0) {
-        txg_talk_field(&line, &field);
-        txg_reporting_warning(r->reporting, txg_buf_cstr(&field));
-    } else if (strcmp(txg_buf_cstr(&field), "ready") == 0) {
-        txg_talk_field(&line, &field);
-        if (strcmp(txg_buf_cstr(&field), "1") != 0)
-            broken(r, "its harness does not speak version 1 of docs/harness.md");
-        txg_talk_field(&line, &field);
-        r->ahead = strcmp(txg_buf_cstr(&field), "ahead") == 0;
-        if (r->at < r->n)
-            send_runs(r);
-    } else if (strcmp(txg_buf_cstr(&field), "error") == 0) {
-        txg_talk_field(&line, &field);
-        report_fault(r, txg_buf_cstr(&field));
+    struct txg_span field;
+    if (!txg_talk_field(&line, scratch, &field) || !txg_span_is(field, "1"))
+        broken(r, "its harness does not speak version 1 of docs/harness.md");
+    r->ahead = txg_talk_field(&line, scratch, &field) && txg_span_is(field, "ahead");
+    if (r->at < r->n)
+        send_runs(r);
+}
+
+static void take_line(struct txg_runner *r, struct txg_span line, struct txg_buf *scratch,
+                      int64_t now)
+{
+    struct txg_span field;
+    txg_talk_field(&line, scratch, &field);
+    if (txg_span_is(field, "result")) {
+        take_result(r, line, scratch, now);
+    } else if (txg_span_is(field, "warning")) {
+        txg_talk_field(&line, scratch, &field);
+        txg_reporting_warning(r->reporting, field);
+    } else if (txg_span_is(field, "ready")) {
+        take_ready(r, line, scratch);
+    } else if (txg_span_is(field, "error")) {
+        txg_talk_field(&line, scratch, &field);
+        report_fault(r, field);
     }
-    txg_buf_release(&field);
 }
 
 /* Short cases are heard of in one go, some hundreds of them, but none waits for long, and the end
@@ -217,13 +228,16 @@ int64_t txg_talk_hears_at(const struct txg_runner *r)
 void txg_talk_hear(struct txg_runner *r)
 {
     struct txg_span line;
+    struct txg_buf scratch = {0};
     txg_child_hear(r->child);
+    int64_t now = txg_now();
     struct txg_span text = txg_span(txg_buf_data(&r->child->said), txg_buf_len(&r->child->said));
     r->waited = false;
     while (!r->broken && !r->cut && txg_talk_line(&text, &line)) {
         r->behind = memchr(text.data, '\n', text.len) != NULL;
-        take_line(r, line);
+        take_line(r, line, &scratch, now);
     }
+    txg_buf_release(&scratch);
     nap(r);
     txg_buf_consume(&r->child->said, txg_buf_len(&r->child->said) - text.len);
     if (r->child->results < 0 && r->kill_at == INT64_MAX) /* it ends, or it never will */
@@ -262,7 +276,7 @@ static void judge_end(struct txg_runner *r, const struct txg_ending *ending)
     if (v.outcome != TXG_PASSED) {
         snprintf(text, sizeof text, "it ended badly when its cases were done: %s",
                  txg_buf_cstr(&v.reason));
-        report_fault(r, text);
+        report_fault(r, txg_span_cstr(text));
     }
     txg_verdict_release(&v);
 }

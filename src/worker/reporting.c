@@ -216,10 +216,10 @@ static void fill_points(struct txg_msg_testreport *out, const struct txg_verdict
     }
 }
 
-void txg_reporting_warning(struct txg_reporting *r, const char *text)
+void txg_reporting_warning(struct txg_reporting *r, struct txg_span text)
 {
     struct txg_msg msg = {.type = TXG_MSG_WARNING};
-    msg.text.text = clip_cstr(text);
+    msg.text.text = clip(text.data, text.len);
     txg_reporting_send(r, &msg);
 }
 

@@ -43,7 +43,7 @@ void txg_reporting_collect_errors(struct txg_reporting *r, const struct txg_coll
 void txg_reporting_collect_error(struct txg_reporting *r, const char *nodeid, const char *text);
 
 /* A line for the user, in the run's summary of warnings. */
-void txg_reporting_warning(struct txg_reporting *r, const char *text);
+void txg_reporting_warning(struct txg_reporting *r, struct txg_span text);
 
 /* Count and digest, with the records in front of them where they are wanted. */
 void txg_reporting_collection(struct txg_reporting *r, const struct txg_collection *c,

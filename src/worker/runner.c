@@ -23,9 +23,9 @@ static bool is_batch(const struct txg_harness_ops *harness)
     return harness->cases && !harness->persistent && !harness->judge;
 }
 
-bool txg_runner_had_enough(const struct txg_runner *r)
+bool txg_runner_had_enough(const struct txg_runner *r, int64_t now)
 {
-    return (r->maxfail > 0 && r->failures >= r->maxfail) || txg_now() >= r->fence;
+    return (r->maxfail > 0 && r->failures >= r->maxfail) || now >= r->fence;
 }
 
 void txg_runner_announce(struct txg_runner *r, int64_t now)
@@ -104,7 +104,7 @@ static void skip_disabled(struct txg_runner *r)
 bool txg_runner_take(struct txg_runner *r)
 {
     int64_t index;
-    while ((r->child->pid == 0 || r->idle) && !txg_runner_had_enough(r) &&
+    while ((r->child->pid == 0 || r->idle) && !txg_runner_had_enough(r, txg_now()) &&
            txg_queue_peek(r->queue, &index)) {
         if (r->idle && r->collection->items[index].path != r->item->path) {
             txg_runner_retire(r);

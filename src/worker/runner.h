@@ -104,7 +104,7 @@ void txg_runner_go_live(struct txg_runner *r);
 /* Reports batch[at]; what was captured for it goes. */
 void txg_runner_report(struct txg_runner *r, const struct txg_verdict *verdict, int64_t ended);
 void txg_runner_announce(struct txg_runner *r, int64_t now);
-bool txg_runner_had_enough(const struct txg_runner *r);
+bool txg_runner_had_enough(const struct txg_runner *r, int64_t now);
 
 size_t txg_batch_size(const struct txg_runner *r, const struct txg_item *item);
 void txg_batch_begin(struct txg_runner *r, int64_t now);

@@ -9,7 +9,7 @@
 
 static void listing(void)
 {
-    struct txg_strv names = {0};
+    struct txg_names names = {0};
     struct txg_err err;
     CU_ASSERT_EQUAL(CASES->read_list(TXG_SPAN("# random seed: R02S\n1..3\n# Start of a tests\n"
                                               "/a/b\n/a/b/c\r\nnoise\n# End of a tests\n/d"),
@@ -21,17 +21,18 @@ static void listing(void)
     CU_ASSERT_STRING_EQUAL(names.items[2], "/d");
     CU_ASSERT_EQUAL(CASES->read_list(TXG_SPAN("ok 1 /a\n"), &names, &err), -1);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "g_test_init"));
-    txg_strv_release(&names);
+    txg_names_release(&names);
 }
 
 /* -p takes what is below a path too: that is kept out, and gets a process of its own. */
 static void choosing(void)
 {
     static const char *const names[] = {"/a", "/ab", "/a/b", "/c"};
-    struct txg_strv all = {0}, argv = {0};
+    struct txg_names all = {0};
+    struct txg_strv argv = {0};
     struct txg_buf got = {0};
     for (int i = 0; i < 4; i++)
-        txg_strv_push(&all, names[i]);
+        txg_names_push(&all, txg_span_cstr(names[i]));
     struct txg_case_choice choice = {.names = names, .n = 4, .all = &all};
     CU_ASSERT_EQUAL(CASES->choose(&choice, &argv), 2);
     for (size_t i = 0; i < argv.n; i++)
@@ -43,7 +44,7 @@ static void choosing(void)
     choice.n = 2;
     CU_ASSERT_EQUAL(CASES->choose(&choice, &argv), 2);
     txg_strv_release(&argv);
-    txg_strv_release(&all);
+    txg_names_release(&all);
 }
 
 static void lines(void)

@@ -23,7 +23,7 @@ static void listing(void)
         {"two words.\n  b\n.\n  c\n", ""},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct txg_strv names = {0};
+        struct txg_names names = {0};
         struct txg_buf got = {0};
         struct txg_err err;
         CU_ASSERT_EQUAL(CASES->read_list(txg_span_cstr(rows[i].text), &names, &err), 0);
@@ -31,19 +31,19 @@ static void listing(void)
             txg_buf_printf(&got, "%s ", names.items[k]);
         CU_ASSERT_STRING_EQUAL(txg_buf_cstr(&got), rows[i].names);
         txg_buf_release(&got);
-        txg_strv_release(&names);
+        txg_names_release(&names);
     }
 }
 
 static void no_listing(void)
 {
-    struct txg_strv names = {0};
+    struct txg_names names = {0};
     struct txg_err err;
     CU_ASSERT_EQUAL(CASES->read_list(TXG_SPAN("[==========] Running 1 test from 1 test suite.\n"),
                                      &names, &err),
                     -1);
     CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "InitGoogleTest"));
-    txg_strv_release(&names);
+    txg_names_release(&names);
 }
 
 static void choosing(void)

@@ -41,7 +41,7 @@ static void prepare(struct txg_strv *argv)
 }
 
 /* A path a line, with comments between them. */
-static int read_list(struct txg_span text, struct txg_strv *names, struct txg_err *err)
+static int read_list(struct txg_span text, struct txg_names *names, struct txg_err *err)
 {
     for (size_t at = 0, len; at < text.len; at += len + 1) {
         const char *line = text.data + at, *newline = memchr(line, '\n', text.len - at);
@@ -52,7 +52,7 @@ static int read_list(struct txg_span text, struct txg_strv *names, struct txg_er
                                "it ran its tests when it was to list them: its main() does not "
                                "call g_test_init(&argc, &argv, NULL)");
         if (len > 1 && line[0] == '/')
-            txg_strv_push_n(names, line, len - (line[len - 1] == '\r'));
+            txg_names_push(names, txg_span(line, len - (line[len - 1] == '\r')));
     }
     return 0;
 }

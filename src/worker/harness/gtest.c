@@ -68,8 +68,15 @@ static size_t find(struct txg_span s, const char *word)
     return at ? (size_t)(at - s.data) : s.len;
 }
 
+static void add_case(struct txg_names *names, struct txg_span suite, struct txg_span name)
+{
+    char *at = txg_names_add(names, suite.len + name.len);
+    memcpy(at, suite.data, suite.len);
+    memcpy(at + suite.len, name.data, name.len);
+}
+
 /* `Suite.` and below it `  Case`; behind "  # " stands a comment. */
-static int read_list(struct txg_span text, struct txg_strv *names, struct txg_err *err)
+static int read_list(struct txg_span text, struct txg_names *names, struct txg_err *err)
 {
     struct txg_span suite = {0};
     while (text.len > 0) {
@@ -82,8 +89,7 @@ static int read_list(struct txg_span text, struct txg_strv *names, struct txg_er
         if (line.len > 1 && line.data[line.len - 1] == '.' && !memchr(line.data, ' ', line.len))
             suite = line;
         else if (suite.len > 0 && line.len > 2 && starts_with(line, "  ") && line.data[2] != ' ')
-            txg_strv_take(
-                names, txg_xasprintf("%.*s%.*s", TXG_FMT(suite), (int)line.len - 2, line.data + 2));
+            add_case(names, suite, txg_span(line.data + 2, line.len - 2));
         else
             suite.len = 0;
     }

@@ -10,7 +10,7 @@
 
 #define CASES_MAX 4000000u
 
-static int read_list(struct txg_span text, struct txg_strv *names, struct txg_err *err)
+static int read_list(struct txg_span text, struct txg_names *names, struct txg_err *err)
 {
     if (memchr(text.data ? text.data : "", '\0', text.len))
         return txg_err_set(err, TXG_E_USAGE, "a NUL byte is among its names: one name a line");
@@ -19,7 +19,7 @@ static int read_list(struct txg_span text, struct txg_strv *names, struct txg_er
         len = newline ? (size_t)(newline - line) : text.len - at;
         size_t n = len - (len > 0 && line[len - 1] == '\r');
         if (n > 0)
-            txg_strv_push_n(names, line, n);
+            txg_names_push(names, txg_span(line, n));
         if (names->n > CASES_MAX)
             return txg_err_set(err, TXG_E_LIMIT, "more than %u names", CASES_MAX);
     }

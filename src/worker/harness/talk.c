@@ -16,26 +16,34 @@ void txg_talk_escape(struct txg_buf *out, const char *text)
     }
 }
 
-bool txg_talk_field(struct txg_span *line, struct txg_buf *out)
+/* What is escaped, and NUL bytes, resolved in `out`. */
+static struct txg_span resolve(struct txg_span text, struct txg_buf *out)
 {
     txg_buf_clear(out);
-    if (!line->data)
-        return false;
-    const char *tab = line->len ? memchr(line->data, '\t', line->len) : NULL;
-    size_t len = tab ? (size_t)(tab - line->data) : line->len;
-    for (size_t i = 0; i < len; i++) {
-        size_t run = i;
-        while (run < len && line->data[run] != '\\' && line->data[run] != '\0')
-            run++;
-        txg_buf_append(out, line->data + i, run - i);
-        if (run == len)
-            break;
-        i = run + (line->data[run] == '\\' && run + 1 < len);
-        char c = line->data[i];
-        bool escaped = i > run;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.data[i];
+        bool escaped = c == '\\' && i + 1 < text.len;
+        if (escaped)
+            c = text.data[++i];
         txg_buf_putc(out, !c ? '?' : escaped && c == 't' ? '\t' : escaped && c == 'n' ? '\n' : c);
     }
-    *line = tab ? txg_span(tab + 1, line->len - len - 1) : (struct txg_span){0};
+    return txg_span(txg_buf_data(out), txg_buf_len(out));
+}
+
+bool txg_talk_field(struct txg_span *line, struct txg_buf *scratch, struct txg_span *field)
+{
+    size_t len = 0;
+    bool plain = true;
+    *field = (struct txg_span){0};
+    if (!line->data)
+        return false;
+    for (; len < line->len && line->data[len] != '\t'; len++)
+        plain = plain && line->data[len] != '\\' && line->data[len] != '\0';
+    *field = txg_span(line->data, len);
+    if (!plain)
+        *field = resolve(*field, scratch);
+    *line = len < line->len ? txg_span(line->data + len + 1, line->len - len - 1)
+                            : (struct txg_span){0};
     return true;
 }
 
@@ -49,19 +57,21 @@ bool txg_talk_line(struct txg_span *text, struct txg_span *line)
     return true;
 }
 
-int txg_talk_read_list(struct txg_span text, struct txg_strv *names, struct txg_err *err)
+int txg_talk_read_list(struct txg_span text, struct txg_names *names, struct txg_err *err)
 {
-    struct txg_span line;
-    struct txg_buf field = {0};
+    struct txg_span line, field;
+    struct txg_buf scratch = {0};
     bool listed = false;
     while (txg_talk_line(&text, &line)) {
-        txg_talk_field(&line, &field);
-        listed |= strcmp(txg_buf_cstr(&field), "listed") == 0;
-        if (strcmp(txg_buf_cstr(&field), "case") == 0 && txg_talk_field(&line, &field) &&
-            txg_buf_len(&field) > 0)
-            txg_strv_push(names, txg_buf_cstr(&field));
+        txg_talk_field(&line, &scratch, &field);
+        if (txg_span_is(field, "case")) {
+            if (txg_talk_field(&line, &scratch, &field) && field.len > 0)
+                txg_names_push(names, field);
+        } else {
+            listed |= txg_span_is(field, "listed");
+        }
     }
-    txg_buf_release(&field);
+    txg_buf_release(&scratch);
     if (!listed)
         return txg_err_set(err, TXG_E_PROTO,
                            "it ended before it had listed its cases (docs/harness.md)");
