@@ -34,7 +34,7 @@ size_t txg_tests_index(const struct txg_tests *t, size_t number)
 {
     if (!t->places)
         return number < t->n ? number : SIZE_MAX;
-    return number < t->n_places ? t->places[number] - 1 : SIZE_MAX;
+    return number < t->n_places ? (size_t)t->places[number] - 1 : SIZE_MAX;
 }
 
 /* Not where all hold the same, which is the usual case. */
@@ -48,7 +48,7 @@ static void note_places(struct txg_tests *t, size_t n_numbers)
     t->n_places = n_numbers;
     t->places = txg_xcalloc(n_numbers, sizeof *t->places);
     for (size_t i = 0; i < t->n; i++)
-        t->places[t->ids[i]] = i + 1;
+        t->places[t->ids[i]] = (uint32_t)i + 1;
 }
 
 int txg_tests_append(struct txg_tests *t, const struct txg_msg_collection *msg, size_t n_suites,
@@ -73,10 +73,10 @@ int txg_tests_append(struct txg_tests *t, const struct txg_msg_collection *msg, 
             return txg_err_set(err, TXG_E_LIMIT, "collection: more than %u MiB of names",
                                TXG_TESTS_TEXT_MAX >> 20);
         t->digest = txg_collection_digest(t->digest, record);
-        t->suites[t->n] = (size_t)record->suite;
-        t->starts[t->n++] = txg_buf_len(&t->text);
+        t->suites[t->n] = (uint32_t)record->suite;
+        t->starts[t->n++] = (uint32_t)txg_buf_len(&t->text);
         txg_buf_append(&t->text, record->nodeid.data, record->nodeid.len);
-        t->starts[t->n] = txg_buf_len(&t->text);
+        t->starts[t->n] = (uint32_t)txg_buf_len(&t->text);
     }
     return 0;
 }
@@ -91,27 +91,56 @@ struct txg_tests *txg_catalog_find(const struct txg_catalog *c, size_t count, ui
 
 struct txg_span txg_catalog_nodeid(const struct txg_catalog *c, size_t number)
 {
-    return txg_tests_nodeid(c->tests[number].in, c->tests[number].index);
+    const struct txg_catalog_test *test = &c->tests[number];
+    return txg_tests_nodeid(c->collections[test->collection], test->index);
 }
 
 size_t txg_catalog_suite(const struct txg_catalog *c, size_t number)
 {
-    return c->tests[number].in->suites[c->tests[number].index];
+    const struct txg_catalog_test *test = &c->tests[number];
+    return c->collections[test->collection]->suites[test->index];
 }
 
-static size_t *slot_of(const struct txg_catalog *c, struct txg_span nodeid)
+static size_t number_in(uint64_t slot)
+{
+    return (uint32_t)slot - 1;
+}
+
+/* The slot of the nodeid, or the free one where it belongs. */
+static uint64_t *slot_of(const struct txg_catalog *c, struct txg_span nodeid, uint64_t hash)
 {
     size_t mask = c->n_slots - 1;
-    for (size_t at = (size_t)txg_hash_key(nodeid.data, nodeid.len);; at++) {
-        size_t *slot = &c->slots[at & mask];
-        if (*slot == 0 || txg_span_equal(txg_catalog_nodeid(c, *slot - 1), nodeid))
+    for (size_t at = (size_t)hash;; at++) {
+        uint64_t *slot = &c->slots[at & mask];
+        if (*slot == 0 || (*slot >> 32 == hash >> 32 &&
+                           txg_span_equal(txg_catalog_nodeid(c, number_in(*slot)), nodeid)))
             return slot;
     }
 }
 
+static uint64_t hash_of(struct txg_span nodeid)
+{
+    return txg_hash_key(nodeid.data, nodeid.len);
+}
+
+static void occupy(uint64_t *slot, uint64_t hash, size_t number)
+{
+    *slot = (hash & ~(uint64_t)UINT32_MAX) | (uint32_t)(number + 1);
+}
+
 size_t txg_catalog_number(const struct txg_catalog *c, struct txg_span nodeid)
 {
-    return c->n_slots ? *slot_of(c, nodeid) - 1 : SIZE_MAX;
+    uint64_t slot = c->n_slots ? *slot_of(c, nodeid, hash_of(nodeid)) : 0;
+    return slot ? number_in(slot) : SIZE_MAX;
+}
+
+static void occupy_all(struct txg_catalog *c)
+{
+    for (size_t i = 0; i < c->n_tests; i++) {
+        struct txg_span nodeid = txg_catalog_nodeid(c, i);
+        uint64_t hash = hash_of(nodeid);
+        occupy(slot_of(c, nodeid, hash), hash, i);
+    }
 }
 
 static void make_room(struct txg_catalog *c, size_t more)
@@ -123,8 +152,7 @@ static void make_room(struct txg_catalog *c, size_t more)
     while (c->n_slots < 2 * (c->n_tests + more))
         c->n_slots *= 2;
     c->slots = txg_xcalloc(c->n_slots, sizeof *c->slots);
-    for (size_t i = 0; i < c->n_tests; i++)
-        *slot_of(c, txg_catalog_nodeid(c, i)) = i + 1;
+    occupy_all(c);
 }
 
 /* As if the last collection had never come: its own tests have no numbers any more. */
@@ -132,36 +160,41 @@ static void take_back(struct txg_catalog *c, size_t n_tests)
 {
     c->n_tests = n_tests;
     memset(c->slots, 0, c->n_slots * sizeof *c->slots);
-    for (size_t i = 0; i < n_tests; i++)
-        *slot_of(c, txg_catalog_nodeid(c, i)) = i + 1;
+    occupy_all(c);
 }
 
 int txg_catalog_add(struct txg_catalog *c, struct txg_tests *tests, struct txg_err *err)
 {
+    if (c->n_tests + tests->n >= UINT32_MAX) {
+        txg_tests_free(tests);
+        return txg_err_set(err, TXG_E_LIMIT, "collections: more than %u different tests",
+                           UINT32_MAX);
+    }
     make_room(c, tests->n);
     size_t before = c->n_tests;
+    c->collections = txg_grow(c->collections, c->n, &c->cap, sizeof *c->collections);
+    c->collections[c->n] = tests; /* for the look-ups: it counts when all is well */
     tests->ids = txg_xcalloc(tests->n, sizeof *tests->ids);
     TXG_AUTOFREE char *seen = txg_xcalloc(before, 1);
     for (size_t i = 0; i < tests->n; i++) {
-        size_t *slot = slot_of(c, txg_tests_nodeid(tests, i));
+        struct txg_span nodeid = txg_tests_nodeid(tests, i);
+        uint64_t hash = hash_of(nodeid), *slot = slot_of(c, nodeid, hash);
         if (*slot == 0) {
             c->tests = txg_grow(c->tests, c->n_tests, &c->cap_tests, sizeof *c->tests);
-            c->tests[c->n_tests] = (struct txg_catalog_test){tests, i};
-            *slot = ++c->n_tests;
-        } else if (*slot > before || seen[*slot - 1]) {
-            txg_err_set(err, TXG_E_PROTO, "collection: '%.*s' stands in it twice",
-                        TXG_FMT(txg_tests_nodeid(tests, i)));
+            c->tests[c->n_tests] = (struct txg_catalog_test){(uint32_t)c->n, (uint32_t)i};
+            occupy(slot, hash, c->n_tests++);
+        } else if (number_in(*slot) >= before || seen[number_in(*slot)]) {
+            txg_err_set(err, TXG_E_PROTO, "collection: '%.*s' stands in it twice", TXG_FMT(nodeid));
             take_back(c, before);
             txg_tests_free(tests);
             return -1;
         } else {
-            seen[*slot - 1] = 1;
+            seen[number_in(*slot)] = 1;
         }
-        tests->ids[i] = *slot - 1;
+        tests->ids[i] = (uint32_t)number_in(*slot);
     }
     note_places(tests, c->n_tests);
-    c->collections = txg_grow(c->collections, c->n, &c->cap, sizeof *c->collections);
-    c->collections[c->n++] = tests;
+    c->n++;
     return 0;
 }
 

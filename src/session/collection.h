@@ -16,11 +16,11 @@
 struct txg_tests { /* one collection, in the order of its gateway's indices */
     size_t n, cap;
     uint64_t digest; /* over what is there so far */
-    size_t *suites;
-    size_t *starts; /* of each nodeid in text; n + 1 of them */
+    uint32_t *suites;
+    uint32_t *starts; /* of each nodeid in text; n + 1 of them */
     struct txg_buf text;
-    size_t *ids;    /* index -> the run's number of the test; made by txg_catalog_add */
-    size_t *places; /* number -> index + 1, 0: not held; NULL: they are the same */
+    uint32_t *ids;    /* index -> the run's number of the test; made by txg_catalog_add */
+    uint32_t *places; /* number -> index + 1, 0: not held; NULL: they are the same */
     size_t n_places;
     unsigned first_holder; /* number of the gateway that brought it */
 };
@@ -41,12 +41,12 @@ int txg_tests_append(struct txg_tests *t, const struct txg_msg_collection *msg, 
 struct txg_catalog {
     struct txg_tests **collections; /* owned */
     size_t n, cap;
-    size_t n_tests; /* numbers given out: 0 .. n_tests - 1 */
-    size_t *slots;  /* hash table: number + 1, 0 is free */
+    size_t n_tests;  /* numbers given out: 0 .. n_tests - 1 */
+    uint64_t *slots; /* hash table: the hash's upper half, below it the number + 1; 0 is free */
     size_t n_slots;
     struct txg_catalog_test {
-        const struct txg_tests *in; /* the first collection that holds it */
-        size_t index;               /* there */
+        uint32_t collection; /* the first that holds it */
+        uint32_t index;      /* there */
     } * tests;
     size_t cap_tests;
 };

@@ -124,7 +124,8 @@ void txg_session_number_outcomes(struct txg_session *s);
 struct txg_event *txg_session_report_test(struct txg_session *s, enum txg_event_type type,
                                           const struct txg_node *node, size_t number);
 
-/* Does -k take it? */
+/* Does -k take it? Or is there nothing that leaves one out? */
+bool txg_session_selects_all(const struct txg_session *s);
 bool txg_session_is_selected(const struct txg_session *s, size_t suite, struct txg_span nodeid);
 
 /* last.c. Did it fail when it last ran? Copies the list first of all. */

@@ -36,6 +36,14 @@ static void leave_out(struct txg_session *s)
     }
 }
 
+bool txg_session_selects_all(const struct txg_session *s)
+{
+    bool all = !s->config.select;
+    for (size_t i = 0; i < s->config.n_suites; i++)
+        all = all && !s->suites[i].drop_all;
+    return all;
+}
+
 bool txg_session_is_selected(const struct txg_session *s, size_t suite, struct txg_span nodeid)
 {
     if (s->suites[suite].drop_all)
@@ -69,7 +77,8 @@ static void deselect(struct txg_session *s, size_t number)
 
 static void deselect_all(struct txg_session *s)
 {
-    for (size_t i = 0; i < s->n_outcomes; i++)
+    bool all = txg_session_selects_all(s);
+    for (size_t i = 0; i < s->n_outcomes && !all; i++)
         if (!txg_session_is_selected(s, suite_of(s, i), txg_session_nodeid(s, i)))
             deselect(s, i);
     txg_session_choose_failed(s, deselect);
@@ -78,7 +87,7 @@ static void deselect_all(struct txg_session *s)
 /* What has failed comes first, where that is asked for. */
 static void push_all(struct txg_session *s)
 {
-    for (int first = 1; first >= 0; first--)
+    for (int first = s->failed != NULL; first >= 0; first--)
         for (size_t i = 0; i < s->n_outcomes; i++)
             if (!txg_session_is_settled(s, i) &&
                 txg_session_comes_first(s, txg_session_nodeid(s, i)) == first)

@@ -305,7 +305,8 @@ void txg_session_collected(struct txg_session *s, struct txg_node *node,
     node->tests = tests;
     node->state = TXG_NODE_COLLECTED;
     size_t selected = tests->n;
-    for (size_t i = 0; i < tests->n; i++)
+    bool all = txg_session_selects_all(s);
+    for (size_t i = 0; i < tests->n && !all; i++)
         selected -= !txg_session_is_selected(s, tests->suites[i], txg_tests_nodeid(tests, i));
     txg_session_report(s, TXG_EVENT_GATEWAY_COLLECTED, node)->collected.count = selected;
     if (s->progress == TXG_WAITING) {

@@ -148,9 +148,11 @@ struct txg_command {
     unsigned gateway;
     unsigned replaces;
     size_t origin;
-    struct txg_event event;
-    struct txg_msg msg;
-    int exit_code;
+    union {
+        struct txg_event event;
+        struct txg_msg msg;
+        int exit_code;
+    };
 };
 
 /* The next thing to do, or NULL. Borrowed until the next call on this session. */
