@@ -351,10 +351,13 @@ static void put_plain(struct txg_junit *j, struct tree *tree, const struct txg_e
         txg_junit_plain_front(p, path, txg_span_cstr(line));
         txg_buf_clear(text);
     }
-    xml_line(&j->scratch, name);
-    txg_junit_plain_put(p, text, txg_span(txg_buf_data(&j->scratch), txg_buf_len(&j->scratch)),
-                        event->result.duration);
-    txg_junit_write(j, txg_buf_data(text), txg_buf_len(text));
+    if (!txg_junit_plain_is(name)) {
+        const char *line = xml_line(&j->scratch, name);
+        txg_junit_plain_escape(text, txg_span_cstr(line));
+        name = txg_span(txg_buf_data(text), txg_buf_len(text));
+    }
+    txg_junit_plain_put(p, &j->out, name, event->result.duration);
+    txg_junit_write(j, NULL, 0); /* to the file, where much has come together */
 }
 
 void txg_junit_testcase(struct txg_junit *j, const struct txg_event *event)

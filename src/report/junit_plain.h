@@ -6,6 +6,7 @@
 #ifndef TXG_REPORT_JUNIT_PLAIN_H
 #define TXG_REPORT_JUNIT_PLAIN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "src/base/buf.h"
@@ -27,7 +28,10 @@ void txg_junit_plain_take(struct txg_junit_plain *p, char *text);
 /* Appends a value of an attribute; `line` has no bytes that XML has not. */
 void txg_junit_plain_escape(struct txg_buf *out, struct txg_span line);
 
-/* Appends the case, with the front that was set last. */
+/* Is there nothing in it that has to be escaped, or made printable? */
+bool txg_junit_plain_is(struct txg_span text);
+
+/* Appends the case, with the front that was set last; the name is escaped. */
 void txg_junit_plain_put(const struct txg_junit_plain *p, struct txg_buf *out, struct txg_span name,
                          int64_t us);
 
