@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "src/base/str.h"
@@ -164,7 +163,8 @@ static int run_plan(const struct txg_options *o, struct txg_plan *plan)
         return TXG_EXIT_USAGE;
     }
     open_terminal(o, &out);
-    out.reporters[out.n++] = txg_record_new(plan);
+    struct txg_record_result kept;
+    out.reporters[out.n++] = txg_record_new(plan, &kept);
     int exit_code = txg_run(&(struct txg_run_config){.plan = plan,
                                                      .reporters = out.reporters,
                                                      .n_reporters = out.n,
@@ -173,11 +173,10 @@ static int run_plan(const struct txg_options *o, struct txg_plan *plan)
                                                      .user = plan});
     exit_code = close_outputs(&out, exit_code);
     /* the next run goes without; this one was what it was */
-    int rc = txg_state_save(plan->state, time(NULL), &err);
-    if (rc < 0)
-        txg_err_wrap(&err, "times and failures are not kept");
-    if (rc < 0 || (rc > 0 && plan->state_warning.code == 0))
-        complain("run", &err, 0);
+    if (kept.rc < 0)
+        txg_err_wrap(&kept.err, "times and failures are not kept");
+    if (kept.rc < 0 || (kept.rc > 0 && plan->state_warning.code == 0))
+        complain("run", &kept.err, 0);
     return exit_code;
 }
 

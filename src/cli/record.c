@@ -3,12 +3,17 @@
 #include "src/cli/record.h"
 
 #include <stdlib.h>
+#include <time.h>
+#include <uv.h>
 
 #include "src/base/str.h"
 
 struct record {
     struct txg_reporter base;
     const struct txg_plan *plan;
+    struct txg_record_result *result;
+    uv_thread_t saver; /* has state and result to itself while it runs */
+    bool saves;
     char **archs; /* by the number of a gateway; owned, or NULL */
     size_t n_archs;
 };
@@ -55,6 +60,12 @@ static void take_finish(struct record *r, const struct txg_event *e)
         txg_state_ended(r->plan->state, e->test.nodeid, failed);
 }
 
+static void save(void *user)
+{
+    struct record *r = user;
+    r->result->rc = txg_state_save(r->plan->state, time(NULL), &r->result->err);
+}
+
 static void record_event(struct txg_reporter *reporter, const struct txg_event *e)
 {
     struct record *r = (struct record *)reporter;
@@ -62,23 +73,30 @@ static void record_event(struct txg_reporter *reporter, const struct txg_event *
         take_arch(r, e);
     else if (e->type == TXG_EVENT_TEST_FINISH)
         take_finish(r, e);
+    else if (e->type == TXG_EVENT_RUN_FINISH)
+        r->saves = uv_thread_create(&r->saver, save, r) == 0;
 }
 
 static void record_free(struct txg_reporter *reporter)
 {
     struct record *r = (struct record *)reporter;
+    if (r->saves)
+        uv_thread_join(&r->saver);
+    else
+        save(r);
     for (size_t i = 0; i < r->n_archs; i++)
         free(r->archs[i]);
     free(r->archs);
     free(r);
 }
 
-struct txg_reporter *txg_record_new(const struct txg_plan *plan)
+struct txg_reporter *txg_record_new(const struct txg_plan *plan, struct txg_record_result *result)
 {
     static const struct txg_reporter_ops ops = {
         .name = "record", .event = record_event, .free = record_free};
     struct record *r = txg_xcalloc(1, sizeof *r);
     r->base.ops = &ops;
     r->plan = plan;
+    r->result = result;
     return &r->base;
 }

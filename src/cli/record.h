@@ -8,7 +8,13 @@
 #include "src/cli/plan.h"
 #include "src/report/reporter.h"
 
-/* Borrows from the plan. Nothing is written: that is txg_state_save's. */
-struct txg_reporter *txg_record_new(const struct txg_plan *plan);
+struct txg_record_result { /* as of txg_state_save */
+    int rc;
+    struct txg_err err;
+};
+
+/* Borrows from the plan. It is saved when the run is over, while its gateways end and its files are
+ * written; `result` is filled in when the reporter is freed. */
+struct txg_reporter *txg_record_new(const struct txg_plan *plan, struct txg_record_result *result);
 
 #endif
