@@ -254,6 +254,8 @@ static void on_read(struct txg_transport *t, const void *data, size_t len)
             fault(h, "link", err.text);
         else
             take_frame(h, &frame);
+        if (txg_mux_unsent(&h->mux) > 0) /* more may be read in this turn, and it waits for this */
+            on_flush(&h->flush);
     }
 }
 

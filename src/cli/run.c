@@ -397,6 +397,7 @@ int txg_run(const struct txg_run_config *config)
 {
     struct run r = {.config = config, .plan = config->plan};
     start(&r);
+    uv_run(&r.loop, UV_RUN_NOWAIT); /* what gateways are told first is on its way meanwhile */
     if (config->at_start)
         config->at_start(config->user);
     uv_run(&r.loop, UV_RUN_DEFAULT);

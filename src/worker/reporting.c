@@ -8,6 +8,7 @@
 
 #define RECORDS_MAX   2048u         /* in one collection{} message */
 #define RECORDS_BYTES (512u * 1024) /* and of their nodeids */
+#define PASSED_AT_ONCE 256u /* what they lead to is on its way back before the next are read */
 #define OUTPUT_PIECE  (TXG_FRAME_BULK / 2)
 #define TEXT_MAX      (128u * 1024) /* bytes of what programs say in one text */
 #define PHASE_WORTH   INT64_C(1000) /* microseconds of a setup that is worth a report of its own */
@@ -147,7 +148,7 @@ static bool is_plain(const struct txg_reporting *r, const struct txg_reporting_t
 
 static void add_passed(struct txg_reporting *r, const struct txg_reporting_test *test)
 {
-    if (r->n_passed == TXG_PASSED_MAX)
+    if (r->n_passed == PASSED_AT_ONCE)
         flush_passed(r);
     if (r->n_passed == 0)
         r->passed_from = r->passed_until = test->started;
