@@ -6,9 +6,10 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "src/base/str.h"
 
 #define PROCESSES 24 /* at most, in the order of their pids */
 #define FRAMES    10 /* of a kernel stack */
@@ -54,6 +55,18 @@ static void put_process(struct txg_buf *out, const char *pid, const char *comm, 
     }
 }
 
+/* ") S parent group session", of /proc/<pid>/stat */
+static int64_t session_of(const char *stat)
+{
+    int64_t number = 0;
+    const char *at = stat + 3;
+    for (int i = 0; i < 3 && *at == ' '; i++) {
+        at++;
+        number = txg_read_int(&at);
+    }
+    return number;
+}
+
 void txg_hung_describe(pid_t session, struct txg_buf *out)
 {
     char stat[1024];
@@ -66,12 +79,7 @@ void txg_hung_describe(pid_t session, struct txg_buf *out)
             continue;
         slurp(e->d_name, "stat", stat, sizeof stat);
         const char *comm = strchr(stat, '('), *end = strrchr(stat, ')');
-        char *rest; /* ") S parent group session" */
-        if (!comm || !end || strlen(end) < 4)
-            continue;
-        strtol(end + 4, &rest, 10);
-        strtol(rest, &rest, 10);
-        if (strtol(rest, NULL, 10) != session)
+        if (!comm || !end || strlen(end) < 4 || session_of(end) != session)
             continue;
         if (left-- > 0)
             put_process(out, e->d_name, comm + 1, (int)(end - comm - 1), end[2]);
