@@ -89,13 +89,13 @@ static bool read_said(struct txg_listing *l)
     return errors;
 }
 
-/* A suite's own program has imported all tests: the last one is not asked to do so twice. */
+/* It may have imported all tests of a suite, or opened a device: the last one is not asked to do so
+ * twice. */
 static bool is_to_stay(struct txg_listing *l)
 {
     struct txg_collection *c = l->collection;
     struct txg_buf *said = &l->child->said;
-    if (l->next + 1 < c->n_programs || l->late ||
-        c->suites[c->items[c->programs[l->next].item].suite].command.n == 0)
+    if (l->next + 1 < c->n_programs || l->late)
         return false;
     read_said(l);
     txg_collection_take_listing(c, l->next, txg_span(txg_buf_data(said), txg_buf_len(said)));
