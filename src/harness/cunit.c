@@ -114,8 +114,8 @@ static void say_result(const char *name, const char *outcome, long long took, co
     snprintf(duration, sizeof duration, "%lld", took);
     fflush(NULL);
     bool wait = txg_lines_must_wait();
-    txg_lines_say(&h.lines, (const char *const[]){"result", name, outcome, duration, reason,
-                                                  wait ? "wait" : NULL, NULL});
+    txg_lines_tell(&h.lines, (const char *const[]){"result", name, outcome, duration, reason,
+                                                   wait ? "wait" : NULL, NULL});
     if (wait)
         txg_lines_await_go(&h.lines);
 }

@@ -198,7 +198,7 @@ static void run_for(struct txg_lines *l, const char *name, const struct txg_inpu
     static struct txg_case c;
     const struct test *test = find(name, guess);
     if (!test) {
-        txg_lines_say(
+        txg_lines_tell(
             l, (const char *const[]){"result", name, "error", "", "there is no such case", NULL});
         return;
     }
@@ -207,8 +207,8 @@ static void run_for(struct txg_lines *l, const char *name, const struct txg_inpu
     fflush(stdout);
     fflush(stderr);
     bool wait = txg_lines_must_wait();
-    txg_lines_say(l, (const char *const[]){"result", name, words[c.outcome], duration, c.reason,
-                                           wait ? "wait" : NULL, NULL});
+    txg_lines_tell(l, (const char *const[]){"result", name, words[c.outcome], duration, c.reason,
+                                            wait ? "wait" : NULL, NULL});
     if (wait)
         txg_lines_await_go(l);
 }

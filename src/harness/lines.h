@@ -7,12 +7,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "lines_ring.h"
+
 struct txg_lines { /* zero-filled but for the descriptors */
     int in, out;
     char *text; /* owned: what was read and is not used up */
     size_t from, to, cap;
     char *said; /* owned: lines that are not written yet */
     size_t said_len, said_cap;
+    struct txg_lines_ring ring; /* what is told goes there */
 };
 
 /* The descriptors that $TXGATE_HARNESS names: it is taken out of the environment, and they out of
@@ -33,6 +36,10 @@ void txg_lines_put(struct txg_lines *l, const char *const *fields);
 
 /* Writes a line, behind what was put. Ends the process where nobody listens any more. */
 void txg_lines_say(struct txg_lines *l, const char *const *fields);
+
+/* The same for a result, by memory that the worker looks into where there is such: docs/harness.md,
+ * section 6. */
+void txg_lines_tell(struct txg_lines *l, const char *const *fields);
 
 /* The promise of `ahead`: what is to be looked for before a result, and awaited behind it where it
  * was found. What a case wrote is read before the next one begins. */

@@ -23,6 +23,7 @@ struct spawn {
     const struct txg_child_command *command;
     int null, out, err;
     int commands, results; /* its ends, above those that they are to become; -1: it does not talk */
+    int ring;              /* -1: there is none */
     /* Written by the child, which shares our memory until it execs: in no path that the compiler
      * sees come back. */
     const char *volatile step;
@@ -48,6 +49,8 @@ static void run_in_child(struct spawn *s)
         goto failed;
     if (s->commands >= 0 &&
         (dup2(s->commands, TXG_CHILD_COMMANDS) < 0 || dup2(s->results, TXG_CHILD_RESULTS) < 0))
+        goto failed;
+    if (s->ring >= 0 && dup2(s->ring, TXG_CHILD_RING) < 0)
         goto failed;
     s->step = "chdir";
     if (s->command->cwd && chdir(s->command->cwd) != 0)
@@ -85,8 +88,8 @@ static int open_talk(int ours[2], int theirs[2], struct txg_err *err)
     int pipes[4] = {-1, -1, -1, -1};
     if (pipe2(pipes, O_CLOEXEC) != 0 || pipe2(pipes + 2, O_CLOEXEC) != 0)
         goto failed;
-    theirs[0] = fcntl(pipes[0], F_DUPFD_CLOEXEC, TXG_CHILD_RESULTS + 1);
-    theirs[1] = fcntl(pipes[3], F_DUPFD_CLOEXEC, TXG_CHILD_RESULTS + 1);
+    theirs[0] = fcntl(pipes[0], F_DUPFD_CLOEXEC, TXG_CHILD_RING + 1);
+    theirs[1] = fcntl(pipes[3], F_DUPFD_CLOEXEC, TXG_CHILD_RING + 1);
     if (theirs[0] < 0 || theirs[1] < 0)
         goto failed;
     close(pipes[0]);
@@ -101,6 +104,17 @@ failed:;
     close_all(pipes, 4);
     close_all(theirs, 2);
     return txg_err_sys(err, errnum, "pipe");
+}
+
+/* Above those that it is to become; -1: none. */
+static int open_ring(struct txg_ring *ring)
+{
+    int low = txg_ring_make(ring), fd = -1;
+    if (low < 0)
+        return -1;
+    fd = fcntl(low, F_DUPFD_CLOEXEC, TXG_CHILD_RING + 1);
+    close(low);
+    return fd;
 }
 
 static int start(struct txg_child *c, const struct txg_child_command *command, struct txg_err *err)
@@ -128,11 +142,13 @@ static int start(struct txg_child *c, const struct txg_child_command *command, s
     s.err = command->merged ? out[1] : errs[1];
     s.commands = theirs[0];
     s.results = theirs[1];
+    s.ring = command->rings ? open_ring(&c->ring) : -1;
     pid_t pid = spawn(&s);
     int errnum = pid < 0 ? errno : s.errnum;
     close(out[1]);
     close_all(errs + 1, 1);
     close_all(theirs, 2);
+    close_all(&s.ring, 1);
     if (errnum == 0) {
         c->commands = ours[0];
         c->results = ours[1];
@@ -147,6 +163,7 @@ static int start(struct txg_child *c, const struct txg_child_command *command, s
     close(out[0]);
     close_all(errs, 1);
     close_all(ours, 2);
+    txg_ring_release(&c->ring);
     if (pid > 0)
         waitpid(pid, NULL, 0);
     const char *step = pid < 0 ? "fork" : s.step;
@@ -323,6 +340,7 @@ void txg_child_clear(struct txg_child *c)
     c->leaked = 0;
     c->status = 0;
     txg_buf_release(&c->said);
+    txg_ring_release(&c->ring);
     txg_child_clear_output(c);
 }
 
@@ -331,4 +349,5 @@ void txg_child_release(struct txg_child *c)
     txg_capture_release(&c->captures[0]);
     txg_capture_release(&c->captures[1]);
     txg_buf_release(&c->said);
+    txg_ring_release(&c->ring);
 }

@@ -15,6 +15,7 @@
 #include "src/base/err.h"
 #include "src/base/str.h"
 #include "src/base/strv.h"
+#include "src/worker/ring.h"
 
 #define TXG_CAPTURE_HEAD (1u << 20) /* bytes kept from the front of a stream */
 #define TXG_CAPTURE_TAIL (1u << 20) /* and from its end */
@@ -43,7 +44,8 @@ struct txg_child {
     bool big[2];           /* the pipe was enlarged because much comes through it */
     bool merged;           /* both streams come as stdout, and go to `feed` alone */
     int commands, results; /* of a child that talks: to it, non-blocking, and from it; else -1 */
-    struct txg_buf said;   /* what came from it and was not consumed */
+    struct txg_buf said;   /* what came from it by the pipe and was not consumed */
+    struct txg_ring ring;  /* and by what it shares with us */
     bool ended;            /* status, usage and leaked hold */
     int status;            /* as wait4 gives it */
     struct rusage usage;
@@ -54,7 +56,7 @@ struct txg_child {
     void *user;
 };
 
-enum { TXG_CHILD_COMMANDS = 3, TXG_CHILD_RESULTS = 4 };
+enum { TXG_CHILD_COMMANDS = 3, TXG_CHILD_RESULTS = 4, TXG_CHILD_RING = 5 };
 
 #define TXG_CHILD_SAY_MAX  (1u << 20)   /* bytes that can wait to be read by it */
 #define TXG_CHILD_SAID_MAX (256u << 20) /* and that it can say */
@@ -67,6 +69,7 @@ struct txg_child_command {
     bool merged;     /* one pipe for both streams, so that their order holds */
     bool bare;       /* the emulator is not for it */
     bool talks;      /* it gets two more descriptors, TXG_CHILD_COMMANDS and _RESULTS */
+    bool rings;      /* and TXG_CHILD_RING */
 };
 
 /* Starts it. -1: err says which step failed and why ("exec /x: Permission denied"). */

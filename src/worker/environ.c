@@ -99,13 +99,15 @@ int txg_environ_make(struct txg_environ *e, const struct txg_strv *env,
             return -1;
         }
     }
-    e->envp = txg_xcalloc(env->n + 2, sizeof *e->envp);
+    e->envp = txg_xcalloc(env->n + 3, sizeof *e->envp);
     size_t n = 0;
     for (size_t i = 0; i < env->n; i++)
         if (!harness->cases || !is_one_of(env->items[i], harness->cases->unset))
             e->envp[n++] = env->items[i];
     if (harness->persistent)
-        e->envp[n] = (char *)TXG_TALK_VARIABLE;
+        e->envp[n++] = (char *)TXG_TALK_VARIABLE;
+    if (harness->rings)
+        e->envp[n] = (char *)TXG_RING_VARIABLE;
     return 0;
 }
 

@@ -127,6 +127,7 @@ struct txg_harness_ops {
     void (*end)(void *state);
     const struct txg_cases_ops *cases; /* NULL: a program is one test */
     bool persistent; /* it speaks docs/harness.md: `cases` has nothing but read_list */
+    bool rings;      /* it may tell results by shared memory: src/worker/ring.h */
     bool preloads;   /* and that because a library is loaded into it: src/worker/preload.h */
 };
 

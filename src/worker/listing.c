@@ -31,7 +31,8 @@ bool txg_listing_start(struct txg_listing *l, int64_t now)
                                             .argv = argv.items,
                                             .cwd = *suite->cwd ? suite->cwd : NULL,
                                             .bare = txg_collection_is_bare(c, item, &argv),
-                                            .talks = talks};
+                                            .talks = talks,
+                                            .rings = item->harness->rings};
         l->late = l->large = false;
         l->limit = suite->command.n > 0 ? TXG_LISTING_SUITE_LIMIT : TXG_LISTING_LIMIT;
         l->kill_at = now + l->limit;
@@ -64,8 +65,8 @@ void txg_listing_feed(void *listing, const void *data, size_t len)
 static bool read_said(struct txg_listing *l)
 {
     struct txg_span text = txg_span(txg_buf_data(&l->child->said), txg_buf_len(&l->child->said));
-    struct txg_span line, field;
-    struct txg_buf scratch = {0};
+    struct txg_span line, field, nodeid;
+    struct txg_buf scratch = {0}, more = {0};
     bool errors = false;
     while (txg_talk_line(&text, &line)) {
         txg_talk_field(&line, &scratch, &field);
@@ -77,15 +78,14 @@ static bool read_said(struct txg_listing *l)
             txg_talk_field(&line, &scratch, &field);
             l->ahead = txg_span_is(field, "ahead");
         } else if (txg_span_is(field, "uncollected")) {
-            txg_talk_field(&line, &scratch, &field);
-            TXG_AUTOFREE char *nodeid = txg_xstrndup(field.data, field.len);
-            txg_talk_field(&line, &scratch, &field);
-            TXG_AUTOFREE char *why = txg_xstrndup(field.data, field.len);
-            txg_collection_error(l->collection, nodeid, why);
+            txg_talk_field(&line, &scratch, &nodeid);
+            txg_talk_field(&line, &more, &field);
+            txg_reporting_collect_error(l->reporting, nodeid, field);
             errors = true;
         }
     }
     txg_buf_release(&scratch);
+    txg_buf_release(&more);
     return errors;
 }
 

@@ -51,6 +51,24 @@ static void send_runs(struct txg_runner *r)
     txg_buf_release(&out);
 }
 
+/* What the rest of the batch takes, by its cases so far or those of the batch before; 0: not known.
+ */
+static int64_t rest_takes(const struct txg_runner *r)
+{
+    int64_t rest = (int64_t)(r->n - r->at);
+    if (r->done > 0)
+        return rest * (r->last_end - r->first_start) / (int64_t)r->done;
+    return r->paced == r->item->path && r->pace > 0 ? rest * r->pace : 0;
+}
+
+/* Short cases are heard of in one go, some hundreds of them, but none waits for long, and the end
+ * of the batch is not slept through. */
+static void nap(struct txg_runner *r)
+{
+    int64_t rest = r->ahead && !r->waited && r->at < r->n ? rest_takes(r) : 0;
+    r->nap_until = rest > 0 ? r->heard_at + (rest < TXG_NAP_TIME ? rest : TXG_NAP_TIME) : 0;
+}
+
 void txg_talk_begin(struct txg_runner *r, bool fresh)
 {
     txg_batch_begin(r, r->started);
@@ -58,7 +76,7 @@ void txg_talk_begin(struct txg_runner *r, bool fresh)
     r->idle = false;
     r->heard_at = r->started;
     r->sent = 0;
-    r->nap_until = 0;
+    r->waited = false;
     if (fresh) {
         r->ahead = false;
         r->broken = NULL;
@@ -68,6 +86,7 @@ void txg_talk_begin(struct txg_runner *r, bool fresh)
             broken(r, "workerinput is larger than 1 MiB, which a harness can't be told");
     }
     send_runs(r);
+    nap(r);
 }
 
 void txg_talk_adopt(struct txg_runner *r, size_t program, bool ahead)
@@ -175,10 +194,8 @@ static void report_fault(struct txg_runner *r, struct txg_span text)
 {
     bool suite = r->collection->suites[r->item->suite].command.n > 0; /* then names are nodeids */
     const char *nodeid = suite ? r->item->harness->name : r->item->nodeid;
-    TXG_AUTOFREE char *program =
-        txg_xstrndup(nodeid, strlen(nodeid) - (suite ? 0 : strlen(r->item->name) + 2));
-    TXG_AUTOFREE char *why = txg_xstrndup(text.data, text.len);
-    txg_reporting_collect_error(r->reporting, program, why);
+    size_t len = strlen(nodeid) - (suite ? 0 : strlen(r->item->name) + 2);
+    txg_reporting_collect_error(r->reporting, txg_span(nodeid, len), text);
 }
 
 static void take_ready(struct txg_runner *r, struct txg_span line, struct txg_buf *scratch)
@@ -209,37 +226,42 @@ static void take_line(struct txg_runner *r, struct txg_span line, struct txg_buf
     }
 }
 
-/* Short cases are heard of in one go, some hundreds of them, but none waits for long, and the end
- * of the batch is not slept through. */
-static void nap(struct txg_runner *r)
-{
-    r->nap_until = 0;
-    if (!r->ahead || r->waited || r->at == r->n || r->paced != r->item->path || r->pace < 0)
-        return;
-    int64_t rest = (int64_t)(r->n - r->at) * r->pace;
-    r->nap_until = r->heard_at + (rest < TXG_NAP_TIME ? rest : TXG_NAP_TIME);
-}
-
 int64_t txg_talk_hears_at(const struct txg_runner *r)
 {
     return r->nap_until;
 }
 
-void txg_talk_hear(struct txg_runner *r)
+/* Returns how much of it was taken: whole lines. */
+static size_t take_lines(struct txg_runner *r, const struct txg_buf *said, int64_t now)
 {
-    struct txg_span line;
+    struct txg_span text = txg_span(txg_buf_data(said), txg_buf_len(said)), line;
     struct txg_buf scratch = {0};
-    txg_child_hear(r->child);
-    int64_t now = txg_now();
-    struct txg_span text = txg_span(txg_buf_data(&r->child->said), txg_buf_len(&r->child->said));
-    r->waited = false;
     while (!r->broken && !r->cut && txg_talk_line(&text, &line)) {
         r->behind = memchr(text.data, '\n', text.len) != NULL;
         take_line(r, line, &scratch, now);
     }
     txg_buf_release(&scratch);
+    return txg_buf_len(said) - text.len;
+}
+
+static void take_ring(struct txg_runner *r, uint32_t mark, int64_t now)
+{
+    struct txg_buf said = {0};
+    if (!txg_ring_take(&r->child->ring, mark, &said))
+        broken(r, "its harness filled the ring with what can't be (docs/harness.md, 6)");
+    take_lines(r, &said, now);
+    txg_buf_release(&said);
+}
+
+void txg_talk_hear(struct txg_runner *r)
+{
+    uint32_t mark = txg_ring_mark(&r->child->ring);
+    txg_child_hear(r->child);
+    int64_t now = txg_now();
+    r->waited = false;
+    txg_buf_consume(&r->child->said, take_lines(r, &r->child->said, now));
+    take_ring(r, mark, now);
     nap(r);
-    txg_buf_consume(&r->child->said, txg_buf_len(&r->child->said) - text.len);
     if (r->child->results < 0 && r->kill_at == INT64_MAX) /* it ends, or it never will */
         r->kill_at = txg_now() + RETIRE_TIME;
     if (txg_buf_len(&r->child->said) > TXG_TALK_LINE_MAX)

@@ -6,13 +6,13 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#define RECORDS_MAX   2048u         /* in one collection{} message */
-#define RECORDS_BYTES (512u * 1024) /* and of their nodeids */
+#define RECORDS_MAX    2048u         /* in one collection{} message */
+#define RECORDS_BYTES  (512u * 1024) /* and of their nodeids */
 #define PASSED_AT_ONCE 256u /* what they lead to is on its way back before the next are read */
-#define OUTPUT_PIECE  (TXG_FRAME_BULK / 2)
-#define TEXT_MAX      (128u * 1024) /* bytes of what programs say in one text */
-#define PHASE_WORTH   INT64_C(1000) /* microseconds of a setup that is worth a report of its own */
-#define LIVE_BEHIND   (256u * 1024) /* bytes unsent, with which a link has enough to do */
+#define OUTPUT_PIECE   (TXG_FRAME_BULK / 2)
+#define TEXT_MAX       (128u * 1024) /* bytes of what programs say in one text */
+#define PHASE_WORTH    INT64_C(1000) /* microseconds of a setup that is worth a report of its own */
+#define LIVE_BEHIND    (256u * 1024) /* bytes unsent, with which a link has enough to do */
 
 static void flush_passed(struct txg_reporting *r)
 {
@@ -57,29 +57,26 @@ static struct txg_span clip(const char *text, size_t len)
     return txg_span(text, len < TEXT_MAX ? len : TEXT_MAX);
 }
 
-static struct txg_span clip_cstr(const char *text)
-{
-    return clip(text, strlen(text));
-}
-
 void txg_reporting_internal_error(struct txg_reporting *r, const char *text)
 {
     struct txg_msg msg = {.type = TXG_MSG_INTERNAL_ERROR};
-    msg.text.text = clip_cstr(text);
+    msg.text.text = clip(text, strlen(text));
     txg_reporting_send(r, &msg);
 }
 
 void txg_reporting_collect_errors(struct txg_reporting *r, const struct txg_collection *c)
 {
     for (size_t i = 0; i < c->n_errors; i++)
-        txg_reporting_collect_error(r, c->errors[i].nodeid, c->errors[i].text);
+        txg_reporting_collect_error(r, txg_span_cstr(c->errors[i].nodeid),
+                                    txg_span_cstr(c->errors[i].text));
 }
 
-void txg_reporting_collect_error(struct txg_reporting *r, const char *nodeid, const char *text)
+void txg_reporting_collect_error(struct txg_reporting *r, struct txg_span nodeid,
+                                 struct txg_span text)
 {
     struct txg_msg msg = {.type = TXG_MSG_COLLECTREPORT};
-    msg.collectreport.nodeid = clip_cstr(nodeid);
-    msg.collectreport.text = clip_cstr(text);
+    msg.collectreport.nodeid = clip(nodeid.data, nodeid.len);
+    msg.collectreport.text = clip(text.data, text.len);
     txg_reporting_send(r, &msg);
 }
 

@@ -40,7 +40,8 @@ void txg_reporting_internal_error(struct txg_reporting *r, const char *text);
 void txg_reporting_collect_errors(struct txg_reporting *r, const struct txg_collection *c);
 
 /* A file with which something is wrong that no test can be blamed for: the run fails. */
-void txg_reporting_collect_error(struct txg_reporting *r, const char *nodeid, const char *text);
+void txg_reporting_collect_error(struct txg_reporting *r, struct txg_span nodeid,
+                                 struct txg_span text);
 
 /* A line for the user, in the run's summary of warnings. */
 void txg_reporting_warning(struct txg_reporting *r, struct txg_span text);

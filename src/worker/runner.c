@@ -187,7 +187,8 @@ void txg_runner_start(struct txg_runner *r)
                                         .merged = is_batch(harness),
                                         .bare =
                                             txg_collection_is_bare(r->collection, r->item, &argv),
-                                        .talks = harness->persistent};
+                                        .talks = harness->persistent,
+                                        .rings = harness->rings};
     if (is_batch(harness))
         txg_batch_begin(r, r->started);
     struct txg_environ environment;

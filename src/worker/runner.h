@@ -18,6 +18,7 @@
 #define TXG_NAP_TIME      INT64_C(1000)    /* at most between two looks at what many cases say */
 #define TXG_TALK_LINE_MAX (64u << 10)
 #define TXG_TALK_VARIABLE "TXGATE_HARNESS=3,4" /* TXG_CHILD_COMMANDS and _RESULTS */
+#define TXG_RING_VARIABLE "TXGATE_RING=5"      /* TXG_CHILD_RING */
 #define TXG_BATCH_FIRST   4u                   /* where nothing is known of a program yet */
 
 struct txg_runner {

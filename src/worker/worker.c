@@ -268,14 +268,16 @@ static void wait_for_events(struct worker *w, struct pollfd fds[N_FDS])
     if (hears_at > now && hears_at < deadline)
         deadline = hears_at;
     listens = listens && (hears_at <= now || w->child.results >= 0);
+    bool hears = alive && hears_at <= now;
+    if (hears && w->progress == COLLECTED && !txg_ring_sleep(&w->child.ring))
+        deadline = now;
     fds[0] = (struct pollfd){.fd = w->link.in, .events = POLLIN};
     if (txg_link_has_unsent(&w->link))
         fds[0].events |= POLLOUT;
     for (int i = 0; i < 2; i++)
         fds[OUT + i] =
             (struct pollfd){.fd = alive && listens ? w->child.fds[i] : -1, .events = POLLIN};
-    fds[RESULTS] =
-        (struct pollfd){.fd = alive && hears_at <= now ? w->child.results : -1, .events = POLLIN};
+    fds[RESULTS] = (struct pollfd){.fd = hears ? w->child.results : -1, .events = POLLIN};
     txg_wait(fds, N_FDS, deadline);
 }
 
@@ -317,7 +319,9 @@ static void watch_child(struct worker *w, const struct pollfd fds[N_FDS])
     bool changed = txg_wait_child_changed();
     if (w->child.pid == 0)
         return;
-    if (fds[RESULTS].revents && w->child.results >= 0)
+    bool hears = fds[RESULTS].fd >= 0 && w->child.results >= 0;
+    if (hears &&
+        (fds[RESULTS].revents || (w->progress == COLLECTED && txg_ring_has(&w->child.ring))))
         hear_child(w);
     for (int i = 0; i < 2; i++)
         if (fds[OUT + i].revents && w->child.fds[i] >= 0)

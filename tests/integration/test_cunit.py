@@ -7,6 +7,8 @@ import time
 
 import pytest
 
+import harness_sources
+
 
 CASES = "tests/integration/cases/cunit.c"
 
@@ -15,10 +17,7 @@ def compile_cunit(target, one_line=False, flags=("-lcunit",), source=None):
     from conftest import BUILDDIR, SRCDIR
     if not (BUILDDIR / "src/harness/libtxgate-cunit.a").exists():
         pytest.skip("no libcunit1-dev here")
-    words = ["-DONE_LINE", "-I%s/src/harness" % SRCDIR] if one_line else []
-    # Its sources: the library of this build may hold calls of a sanitizer's.
-    words += [SRCDIR / "src/harness" / name
-              for name in ("cunit_serve.c", "cunit.c", "lines.c") if one_line]
+    words = ["-DONE_LINE", *harness_sources.cunit(SRCDIR)] if one_line else []
     subprocess.run([os.environ.get("CC") or "cc", "-Wall", "-o", target, source or SRCDIR / CASES,
                     *words, *flags], check=True, timeout=120)
     return target

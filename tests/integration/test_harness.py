@@ -7,13 +7,13 @@ import time
 
 import pytest
 
+import harness_sources
+
 
 def build(source, target):
     from conftest import SRCDIR
-    subprocess.run([os.environ.get("CC") or "cc", "-Wall", "-I%s/src/harness" % SRCDIR, "-o", target,
-                    SRCDIR / source,
-                    *[SRCDIR / "src/harness" / name for name in ("harness.c", "input.c", "lines.c")]],
-                   check=True, timeout=120)
+    subprocess.run([os.environ.get("CC") or "cc", "-Wall", "-o", target, SRCDIR / source,
+                    *harness_sources.harness(SRCDIR)], check=True, timeout=120)
     return target
 
 

@@ -14,6 +14,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
+import harness_sources
 import processes
 import venvs
 
@@ -201,9 +202,8 @@ def test_stops_after_failures(xdist, script, option):
 def test_cases_of_a_program_that_stays(anyxdist, srcdir, builddir, tmp_path):
     """Short cases come from the worker by the hundred, and each has all its reports here."""
     (tmp_path / "native").mkdir()
-    subprocess.run([os.environ.get("CC") or "cc", "-I%s/src/harness" % srcdir, "-o",
-                    str(tmp_path / "native/cases"), str(srcdir / "tests/bench/cases.c"),
-                    *[str(srcdir / "src/harness" / name) for name in ("harness.c", "input.c", "lines.c")]],
+    subprocess.run([os.environ.get("CC") or "cc", "-o", str(tmp_path / "native/cases"),
+                    str(srcdir / "tests/bench/cases.c"), *harness_sources.harness(srcdir)],
                    check=True, timeout=120)
     code, text = anyxdist("--dist", "load", "-v", "native/cases", TXG_BENCH_CASES="600")
     assert code == 0 and counts(text) == {"passed": 600}, text

@@ -3,6 +3,8 @@
 import os
 import subprocess
 
+import harness_sources
+
 PROGRAM = """
 #include <stdio.h>
 #include <time.h>
@@ -28,10 +30,9 @@ int main(int argc, char **argv)
 
 def build(folder, tests, milliseconds):
     """Makes the program `program` in `folder`, of `tests` cases."""
-    harness = os.path.join(os.environ["TXG_SRCDIR"], "src/harness")
     with open(os.path.join(folder, "program.c"), "w") as f:
         f.write(PROGRAM)
     subprocess.run([*(os.environ.get("CC") or "cc").split(), "-DTESTS=%d" % tests,
-                    "-DMILLISECONDS=%d" % milliseconds, "-I" + harness, "-o", "program", "program.c",
-                    *[os.path.join(harness, name) for name in ("harness.c", "input.c", "lines.c")]],
+                    "-DMILLISECONDS=%d" % milliseconds, "-o", "program", "program.c",
+                    *harness_sources.harness(os.environ["TXG_SRCDIR"])],
                    cwd=folder, check=True, timeout=300)

@@ -82,6 +82,6 @@ static const char *const list[] = {"`list`", NULL};
 static const struct txg_cases_ops cases = {.list = list, .read_list = txg_talk_read_list};
 
 const struct txg_harness_ops txg_harness_talk = {
-    .name = "txgate", .cases = &cases, .persistent = true};
+    .name = "txgate", .cases = &cases, .persistent = true, .rings = true};
 const struct txg_harness_ops txg_harness_pytest = {
     .name = "pytest", .cases = &cases, .persistent = true};
