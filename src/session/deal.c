@@ -308,59 +308,6 @@ void txg_deal_send_rest(struct txg_deal *d, struct txg_node *node)
     send_held(d, node, sent);
 }
 
-struct key { /* what the queue is sorted by */
-    bool first;
-    int64_t us;
-    size_t place, number;
-};
-
-/* What is shorter than this part of the run, or than what frameworks tell apart, is not worth an
- * order of its own: left as it was listed, cases of a program go into one process. */
-#define SMALL 200
-#define SHORT 1000 /* microseconds */
-
-static int by_length(const void *a, const void *b)
-{
-    const struct key *x = a, *y = b;
-    if (x->first != y->first)
-        return x->first ? -1 : 1;
-    if (x->us != y->us)
-        return x->us > y->us ? -1 : 1;
-    return x->place < y->place ? -1 : x->place > y->place;
-}
-
-void txg_deal_sort_longest(struct txg_deal *d)
-{
-    struct txg_session *s = d->session;
-    struct txg_pending *p = &d->pending;
-    size_t n = txg_pending_count(p);
-    const char **archs = txg_xcalloc(s->config.n_gateways, sizeof *archs);
-    for (size_t i = 0; i < s->n_nodes; i++)
-        if (s->nodes[i]->arch)
-            archs[s->nodes[i]->origin] = s->nodes[i]->arch;
-    txg_expect_init(&d->expect, &s->config, &s->catalog, archs);
-    free(archs);
-    int64_t small = 0;
-    for (size_t i = 0; i < n; i++) {
-        int64_t us = txg_deal_longest(d, p->items[p->head + i]);
-        small += us > 0 ? us : 0;
-    }
-    small /= (int64_t)s->config.n_gateways * SMALL;
-    struct key *keys = txg_xcalloc(n, sizeof *keys);
-    for (size_t i = 0; i < n; i++)
-        keys[i] =
-            (struct key){txg_deal_comes_first(d, p->items[p->head + i]),
-                         txg_deal_longest(d, p->items[p->head + i]), i, p->items[p->head + i]};
-    for (size_t i = 0; i < n; i++)
-        if (keys[i].us >= 0 && (keys[i].us < small || keys[i].us <= SHORT))
-            keys[i].us = 0;
-    if (n)
-        qsort(keys, n, sizeof *keys, by_length);
-    for (size_t i = 0; i < n; i++)
-        p->items[p->head + i] = keys[i].number;
-    free(keys);
-}
-
 int64_t txg_deal_expected(const struct txg_deal *d, const struct txg_node *node, size_t number)
 {
     return txg_expect_get(&d->expect, node->origin, number);

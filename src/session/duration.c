@@ -7,15 +7,19 @@
 /*
  * Longest first. A gateway is dealt little ahead of what it runs: as much as it does in two round
  * trips, and while much is left a share of that, so that a worker may run several cases in one
- * process. Who runs dry when nothing is pending gets half of what the busiest has not started.
+ * process. Where there are few tests and their times are known, the next one goes to who will be
+ * free first, while that runs its last but one: what Graham's list scheduling does on machines that
+ * need no time between two jobs. Who runs dry when nothing is pending gets half of what the busiest
+ * has not started.
  */
 
 #define SLACK INT64_C(2000)    /* microseconds, beside two round trips */
 #define BATCH INT64_C(1000000) /* dealt ahead at most for the sake of batches */
 #define GUESS INT64_C(1000)    /* of a test where nothing is known, until one has ended */
 #define SHARE 8                /* of what is left, per gateway, is dealt ahead */
+#define BLIND 32               /* the same where no time is known: a long one may be among it */
 #define IDLE  50               /* a round trip of this part of a test is not worth a second one */
-#define WHOLE INT64_C(10000)   /* not divided: what starting a process again may take */
+#define FEW   50               /* tests for each gateway: the last of them makes the difference */
 
 static bool is_up(const struct txg_node *node)
 {
@@ -52,14 +56,15 @@ static void count_left(struct txg_deal *d)
         d->left += somewhere(d, d->pending.items[i]);
 }
 
-/* Of what the node runs: the time that is left, 0 where it is over its time. */
+/* Of what the node runs: the time that is left, 0 where it is over its time. Of a test that nobody
+ * knows, and that takes longer than others did, as much as it has had: some take very long. */
 static int64_t left_of_running(const struct txg_deal *d, const struct txg_node *node)
 {
     if (!node->running)
         return 0;
     size_t number = txg_deal_number(d, node, node->held.items[node->held.head]);
-    int64_t left = expected(d, node, number) - (txg_deal_now(d) - node->started_at);
-    return left > 0 ? left : 0;
+    int64_t spent = txg_deal_now(d) - node->started_at, left = expected(d, node, number) - spent;
+    return left > 0 ? left : d->expect.known ? 0 : spent;
 }
 
 static void count(const struct txg_deal *d, struct txg_node *node, size_t from, size_t until,
@@ -92,8 +97,9 @@ static int64_t ahead_of(const struct txg_deal *d, struct txg_node *node)
 static int64_t wanted(const struct txg_deal *d, const struct txg_node *node)
 {
     int64_t least = 2 * node->round_trip + SLACK;
-    int64_t share = d->left / (int64_t)(SHARE * txg_deal_live(d));
-    int64_t whole = d->even < WHOLE ? d->even : WHOLE;
+    size_t parts = d->expect.known ? SHARE : BLIND;
+    int64_t share = d->left / (int64_t)(parts * txg_deal_live(d));
+    int64_t whole = d->even < TXG_DEAL_WHOLE ? d->even : TXG_DEAL_WHOLE;
     share = share < BATCH ? share : BATCH;
     share = share > whole ? share : whole;
     return least > share ? least : share;
@@ -130,6 +136,71 @@ static bool feed(struct txg_deal *d, struct txg_node *node)
 static bool is_dry(const struct txg_node *node)
 {
     return is_up(node) && txg_held_count(&node->held) == 0;
+}
+
+/* Microseconds from now, as far as is known. */
+static int64_t free_in(const struct txg_deal *d, struct txg_node *node)
+{
+    return left_of_running(d, node) + ahead_of(d, node);
+}
+
+/* But for who can't be sent anything. */
+static struct txg_node *first_free(const struct txg_deal *d, const char *passed_over)
+{
+    struct txg_node *first = NULL;
+    int64_t least = INT64_MAX;
+    for (size_t i = 0; i < d->n_nodes; i++) {
+        struct txg_node *node = d->nodes[i];
+        if (!is_up(node) || passed_over[i])
+            continue;
+        int64_t us = free_in(d, node); /* 0 also of who is over its time: it holds something */
+        if (us < least || (us == least && is_dry(node) && !is_dry(first))) {
+            least = us;
+            first = node;
+        }
+    }
+    return first;
+}
+
+/* What it holds keeps it busy until more can come, and what comes is not worth waiting for behind
+ * what it runs. */
+static bool has_enough(const struct txg_deal *d, struct txg_node *node)
+{
+    size_t held = txg_held_count(&node->held);
+    int64_t us = free_in(d, node);
+    if (!d->expect.known && d->mean == 0) /* nothing has ended yet */
+        return held >= 1;
+    if (us < 2 * node->round_trip + SLACK)
+        return false;
+    return held >= 2 || (!d->expect.known && node->round_trip * IDLE <= us);
+}
+
+/* How many of the pending tests go together: cases of one file in their order, as many as make a
+ * process worth its start. */
+static size_t piece(const struct txg_deal *d, const struct txg_node *node)
+{
+    const size_t *items = d->pending.items + d->pending.head;
+    size_t count = txg_pending_count(&d->pending), n = 1;
+    int64_t whole = d->even < TXG_DEAL_WHOLE ? d->even : TXG_DEAL_WHOLE;
+    struct txg_span file = txg_expect_file(txg_deal_nodeid(d, items[0]));
+    for (int64_t us = expected(d, node, items[0]); us < whole && n < count; n++) {
+        if (!txg_span_equal(txg_expect_file(txg_deal_nodeid(d, items[n])), file))
+            break;
+        us += expected(d, node, items[n]);
+    }
+    return n;
+}
+
+static void share_singly(struct txg_deal *d)
+{
+    TXG_AUTOFREE char *passed_over = txg_xcalloc(d->n_nodes, 1);
+    struct txg_node *node;
+    while (txg_pending_count(&d->pending) > 0 && (node = first_free(d, passed_over))) {
+        bool may = txg_deal_has_work(d, node);
+        if (may && has_enough(d, node))
+            return;
+        passed_over[node->info.number] = !may || txg_deal_send(d, node, piece(d, node)) == 0;
+    }
 }
 
 static bool may_any_dry_run(const struct txg_deal *d, size_t number)
@@ -175,7 +246,7 @@ static bool steal(struct txg_deal *d)
         if (!is_up(node) || txg_held_count(&node->held) < 2)
             continue;
         int64_t busy = left_of_running(d, node) + ahead_of(d, node);
-        if (busy <= most || busy <= node->round_trip || busy <= WHOLE)
+        if (busy <= most || busy <= node->round_trip || busy <= TXG_DEAL_WHOLE)
             continue;
         free(choose(d, node, &n));
         if (n == 0)
@@ -192,17 +263,27 @@ static bool steal(struct txg_deal *d)
     return victim;
 }
 
+static void share(struct txg_deal *d)
+{
+    for (size_t i = 0; i < d->n_nodes; i++) /* what was given back is not for who gave it */
+        if (is_dry(d->nodes[i]))
+            feed(d, d->nodes[i]);
+    for (size_t i = 0; i < d->n_nodes; i++)
+        feed(d, d->nodes[i]);
+}
+
 static void check(struct txg_deal *d)
 {
     bool dry = false;
     size_t live = txg_deal_live(d);
     count_left(d);
     d->even = live ? d->left / (int64_t)live : 0;
-    for (size_t i = 0; i < d->n_nodes; i++) /* what was given back is not for who gave it */
-        if (is_dry(d->nodes[i]))
-            dry = !feed(d, d->nodes[i]) || dry;
+    if (d->singly)
+        share_singly(d);
+    else
+        share(d);
     for (size_t i = 0; i < d->n_nodes; i++)
-        feed(d, d->nodes[i]);
+        dry = dry || is_dry(d->nodes[i]);
     if (!dry || d->victim || steal(d))
         return;
     for (size_t i = 0; i < d->n_nodes; i++)
@@ -212,7 +293,10 @@ static void check(struct txg_deal *d)
 
 static void begin(struct txg_deal *d)
 {
-    txg_deal_sort_longest(d);
+    bool few = txg_pending_count(&d->pending) < FEW * txg_deal_live(d);
+    txg_deal_sort_longest(d, few);
+    /* who holds what others must wait for is to run it soon */
+    d->singly = few && !d->locks;
     check(d);
 }
 
@@ -225,7 +309,10 @@ static void node_ready(struct txg_deal *d, struct txg_node *node)
 static void completed(struct txg_deal *d, struct txg_node *node, int64_t duration)
 {
     d->mean = d->mean ? (7 * d->mean + duration + 1) / 8 : duration + 1;
-    if (!feed(d, node) && (is_dry(node) || txg_pending_count(&d->pending) == 0))
+    bool fed = !d->singly && feed(d, node);
+    if (d->singly)
+        share_singly(d);
+    if (!fed && (is_dry(node) || txg_pending_count(&d->pending) == 0))
         check(d);
 }
 

@@ -34,8 +34,7 @@ static bool is_class(const struct txg_session_config *config, const char *const 
            strcmp(label_of(config, origin), label) == 0;
 }
 
-/* Up to the first "::", as loadfile. */
-static struct txg_span file_of(struct txg_span nodeid)
+struct txg_span txg_expect_file(struct txg_span nodeid)
 {
     for (size_t at = 0; at + 2 <= nodeid.len; at++)
         if (memcmp(nodeid.data + at, "::", 2) == 0)
@@ -114,19 +113,20 @@ void txg_expect_init(struct txg_expect *e, const struct txg_session_config *conf
     for (size_t i = 0; i < e->n_tests; i++) {
         if (!anywhere[i].n)
             continue;
-        add(mean_of(&files, file_of(txg_catalog_nodeid(catalog, i))), value(&anywhere[i]));
+        add(mean_of(&files, txg_expect_file(txg_catalog_nodeid(catalog, i))), value(&anywhere[i]));
         add(&all, value(&anywhere[i]));
     }
     for (size_t i = 0; i < e->n_tests; i++) {
         int64_t guess = value(&anywhere[i]);
         if (guess < 0)
-            guess = value(mean_of(&files, file_of(txg_catalog_nodeid(catalog, i))));
+            guess = value(mean_of(&files, txg_expect_file(txg_catalog_nodeid(catalog, i))));
         if (guess < 0)
             guess = value(&all);
         for (size_t k = 0; k < e->n_classes; k++)
             if (e->us[k * e->n_tests + i] < 0)
                 e->us[k * e->n_tests + i] = guess;
     }
+    e->known = all.n > 0;
     free(anywhere);
     free(files.slots);
 }

@@ -12,7 +12,8 @@
 #define TXG_EXPECT_MAX INT64_C(86400000000)
 
 struct txg_expect {
-    int64_t *us;     /* [class * n_tests + number]; -1: nothing is known of any test */
+    bool known;      /* the time of some test */
+    int64_t *us;     /* [class * n_tests + number]; -1 where nothing is known */
     size_t *classes; /* [origin] */
     size_t *firsts;  /* [class]: an origin of that class */
     size_t n_classes, n_tests;
@@ -21,6 +22,9 @@ struct txg_expect {
 /* `archs` by origin; NULL: its gateways never spoke. */
 void txg_expect_init(struct txg_expect *e, const struct txg_session_config *config,
                      const struct txg_catalog *catalog, const char *const *archs);
+/* Up to the first "::", as loadfile. Borrowed from the nodeid. */
+struct txg_span txg_expect_file(struct txg_span nodeid);
+
 void txg_expect_release(struct txg_expect *e);
 
 int64_t txg_expect_get(const struct txg_expect *e, size_t origin, size_t number);

@@ -54,6 +54,7 @@ struct txg_deal {
     struct txg_expect expect; /* duration.c; made by txg_deal_sort_longest */
     int64_t mean;             /* duration.c: of the tests that have ended; 0: none */
     int64_t left;             /* duration.c: about what is pending, microseconds */
+    bool singly;              /* duration.c: one test after the other, to who will be free first */
     int64_t even;             /* duration.c: of that, when it was shared out last, per gateway */
     struct txg_node *victim;  /* steal.c, duration.c: who was asked and has not answered, or NULL */
     struct txg_node **nodes;  /* every node ever, borrowed */
@@ -99,8 +100,12 @@ size_t txg_deal_number(const struct txg_deal *d, const struct txg_node *node, si
 struct txg_span txg_deal_nodeid(const struct txg_deal *d, size_t number);
 struct txg_span txg_deal_group(const struct txg_deal *d, size_t number);
 
-/* What is pending: what comes first, then the longest first; of equals as they stand. */
-void txg_deal_sort_longest(struct txg_deal *d);
+#define TXG_DEAL_WHOLE INT64_C(10000) /* microseconds: what starting a process again may take */
+
+/* What is pending: what comes first, then the longest first; of equals as they stand. `few`: none
+ * is too short for an order of its own, but for batches of less than TXG_DEAL_WHOLE a test. Where
+ * no time is known they are spread over the list instead. */
+void txg_deal_sort_longest(struct txg_deal *d, bool few);
 
 /* Microseconds that the test is expected to take there; on the slowest; -1: nothing is known. */
 int64_t txg_deal_expected(const struct txg_deal *d, const struct txg_node *node, size_t number);

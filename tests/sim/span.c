@@ -127,9 +127,9 @@ static int64_t offline(const int64_t *durations, size_t n, size_t boards)
     return last;
 }
 
-struct tally {
-    double duration, load, steal, worst, lpt; /* sums and the worst, over max(sum/N, longest) */
-    size_t n, worse;                          /* than offline LPT by more than 2 % */
+struct tally { /* sums and the worst, over max(sum/N, longest) */
+    double duration, blind, load, steal, worst, lpt;
+    size_t n, worse; /* than offline LPT by more than 2 % */
 };
 
 /* Lognormal, sigma 1.5, median 100 ms; 0.4 ms from a gateway and back. */
@@ -149,6 +149,7 @@ static void play_set(struct sim_rng *r, struct tally *t)
     t->load += (double)play(TXG_DIST_LOAD, boards, 200, durations, n, true).span / least;
     t->steal += (double)play(TXG_DIST_WORKSTEAL, boards, 200, durations, n, true).span / least;
     t->duration += d;
+    t->blind += (double)play(TXG_DIST_DURATION, boards, 200, durations, n, false).span / least;
     t->lpt += lpt;
     t->worst = d > t->worst ? d : t->worst;
     t->worse += d > lpt * 1.02;
@@ -180,12 +181,12 @@ static int64_t *read_recorded(const char *name, size_t *n)
     return durations;
 }
 
-struct blind { /* without times: sums over all that was recorded */
-    double duration, load, steal;
-};
+/* What the round trips of a run may cost that others, who deal all at once, do not pay. */
+#define TRIPS 0.001
 
-/* True: with times as near to the least there can be as offline LPT. */
-static bool play_recorded(const char *name, size_t boards, struct blind *blind)
+/* True: with times within 2 % of the least there can be, with few tests as near to it as offline
+ * LPT; without times as near as the better of pytest-xdist's two. */
+static bool play_recorded(const char *name, size_t boards)
 {
     size_t n;
     int64_t *durations = read_recorded(name, &n), sum = 0, longest = 0;
@@ -205,10 +206,8 @@ static bool play_recorded(const char *name, size_t boards, struct blind *blind)
         "%.4f, worksteal %.4f\n",
         name, n, boards, known, lpt, unknown, load, steal);
     free(durations);
-    blind->duration += unknown;
-    blind->load += load;
-    blind->steal += steal;
-    return known <= (n >= 50 * boards ? 1.02 : lpt * 1.01);
+    double better = load < steal ? load : steal;
+    return known <= (n >= 50 * boards ? 1.02 : lpt + 0.0001) && unknown <= better + TRIPS;
 }
 
 int main(int argc, char **argv)
@@ -221,18 +220,17 @@ int main(int argc, char **argv)
     bool good = are_far_workers_busy();
     for (int64_t i = 0; i < sets; i++)
         play_set(&r, &t);
-    struct blind blind = {0};
     static const char *const recorded[] = {"dbus", "glib", "cases"};
     for (size_t i = 0; i < 3; i++)
         for (size_t boards = 2; boards <= SIM_BOARDS; boards *= 2)
-            good = play_recorded(recorded[i], boards, &blind) && good;
-    good = good && blind.duration <= blind.load && blind.duration <= blind.steal;
+            good = play_recorded(recorded[i], boards) && good;
     double n = (double)t.n;
     printf("%zu sets of lognormal tests (sigma 1.5), 50 to 60 for each gateway, span over "
-           "max(sum/N, longest): duration %.4f (worst %.4f), offline LPT %.4f, load %.4f, "
-           "worksteal %.4f\n",
-           t.n, t.duration / n, t.worst, t.lpt / n, t.load / n, t.steal / n);
+           "max(sum/N, longest): duration %.4f (worst %.4f), offline LPT %.4f, without times %.4f, "
+           "load %.4f, worksteal %.4f\n",
+           t.n, t.duration / n, t.worst, t.lpt / n, t.blind / n, t.load / n, t.steal / n);
     good = good && t.duration / n <= 1.02 && t.worse == 0;
+    good = good && t.blind <= t.load && t.blind <= t.steal;
     printf("%d passed, %d failed\n", good, !good);
     return good ? 0 : 1;
 }

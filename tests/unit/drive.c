@@ -193,12 +193,14 @@ void drive_ready(struct drive *d, unsigned gateway)
 
 static void say_collection(struct drive *d, unsigned gateway, const char *tests, bool unasked)
 {
-    struct txg_msg_record records[32];
+    struct txg_msg_record records[DRIVE_TESTS];
+    char names[DRIVE_TESTS][16];
     struct txg_msg finish = {.type = TXG_MSG_COLLECTIONFINISH};
     struct txg_msg msg = {.type = TXG_MSG_COLLECTION};
     finish.collectionfinish.digest = TXG_HASH_START;
     for (size_t i = 0; tests[i]; i++) {
-        records[i] = (struct txg_msg_record){0, txg_span(tests + i, 1)};
+        int n = snprintf(names[i], sizeof names[i], "%s%c", d->file ? d->file : "", tests[i]);
+        records[i] = (struct txg_msg_record){0, txg_span(names[i], (size_t)n)};
         finish.collectionfinish.digest =
             txg_collection_digest(finish.collectionfinish.digest, &records[i]);
     }

@@ -7,11 +7,14 @@
 
 #include "src/session/session.h"
 
+#define DRIVE_TESTS 32 /* in one collection */
+
 struct drive {
     struct txg_session *s;
     int64_t now;
     int64_t seq[16];
     struct txg_buf log; /* since the last drive_take */
+    const char *file;   /* in front of the names of tests, or NULL */
 };
 
 /* Gateways gw0 .. gwN-1 with one suite; change `config` before drive_begin for more. */
@@ -28,7 +31,8 @@ void expect(struct drive *d, const char *wanted); /* of drive_take; prints both 
 
 void drive_message(struct drive *d, unsigned gateway, const struct txg_msg *msg);
 void drive_ready(struct drive *d, unsigned gateway);
-/* workerready, and a collection of these one-letter tests ("abc"), all of suite 0. */
+/* workerready, and a collection of these one-letter tests ("abc"), all of suite 0; behind d->file
+ * ("t::") where there is one. */
 void drive_collect(struct drive *d, unsigned gateway, const char *tests);
 /* A collection with all its records, unasked. */
 void drive_records(struct drive *d, unsigned gateway, const char *tests);

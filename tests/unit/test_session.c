@@ -765,14 +765,18 @@ static void the_longest_are_dealt_first(void)
     drive_collect(&d, 0, "abcdef"); /* nobody knows f: 3.2 s, the mean */
     drive_collect(&d, 1, "abcdef");
     expect(&d, "gw0 sendcollection; collected gw0 6; collected gw1 6; "
-               "scheduling DurationScheduling 6; gw0 runtests 1; gw1 runtests 5");
-    d.now += 1000; /* a near gateway gets nothing beside a long test */
+               "scheduling DurationScheduling 6; gw0 runtests 1; gw1 runtests 5; gw1 runtests 0");
+    d.now += 1000;
     drive_start(&d, 0, 1);
     drive_start(&d, 1, 5);
     expect(&d, "start gw0 b; start gw1 f");
-    d.now += 2000000;
+    d.now += 3200000;
     drive_report(&d, 1, 5, TXG_PASSED);
-    expect(&d, "gw1 f passed; gw1 runtests 0");
+    drive_start(&d, 1, 0);
+    expect(&d, "gw1 f passed; gw1 runtests 3; start gw1 a");
+    d.now += 3000000; /* gw1 has d, which takes 2 s, gw0 has 2.8 s of b */
+    drive_report(&d, 1, 0, TXG_PASSED);
+    expect(&d, "gw1 a passed; gw1 runtests 2 in 1000001 us");
     drive_release(&d);
 }
 
@@ -790,7 +794,7 @@ static void times_without_end_do_not_disturb(void)
     drive_begin(&d, &config);
     drive_collect(&d, 0, "abcdefgh"); /* of e to h nobody knows */
     expect(&d, "gw0 sendcollection; collected gw0 8; scheduling DurationScheduling 8; gw0 "
-               "runtests 1");
+               "runtests 1; gw0 runtests 2");
     static const int64_t order[] = {1, 2, 3, 4, 5, 6, 7, 0};
     for (size_t i = 0; i < 8; i++) {
         struct txg_msg msg = {.type = TXG_MSG_PASSED};
@@ -805,15 +809,18 @@ static void times_without_end_do_not_disturb(void)
 /* A process for each handful of them would take longer than they do. */
 static void short_tests_stay_together(void)
 {
-    static const char names[] = "abcdefghijkl";
+    static const char names[] = "abcdefghijkl", *const nodeids[] = {"t::a", "t::b", "t::c", "t::d",
+                                                                    "t::e", "t::f", "t::g", "t::h",
+                                                                    "t::i", "t::j", "t::k", "t::l"};
     struct txg_session_time times[12];
     struct drive d;
     struct txg_session_config config = drive_config(TXG_DIST_DURATION, 2);
     for (size_t i = 0; i < 12; i++)
-        times[i] = (struct txg_session_time){{names + i, 1}, "", "", i % 2 ? 900 : 400};
+        times[i] = (struct txg_session_time){{nodeids[i], 4}, "", "", i % 2 ? 900 : 400};
     config.times = times;
     config.n_times = 12;
     drive_begin(&d, &config);
+    d.file = "t::";
     drive_collect(&d, 0, names);
     drive_collect(&d, 1, names);
     expect(&d, "gw0 sendcollection; collected gw0 12; collected gw1 12; "
@@ -824,8 +831,7 @@ static void short_tests_stay_together(void)
         drive_pass(&d, 1, i);
         d.now += 100;
     }
-    expect(&d, "start gw1 g; gw1 g passed; start gw1 h; gw1 h passed; start gw1 i; gw1 i passed; "
-               "start gw1 j; gw1 j passed; start gw1 k; gw1 k passed; start gw1 l; gw1 l passed");
+    CU_ASSERT_PTR_NOT_NULL(strstr(drive_take(&d), "start gw1 t::l; gw1 t::l passed"));
     drive_release(&d);
 }
 
@@ -896,30 +902,73 @@ static void a_serial_test_is_alone(void)
 
 static void a_slow_gateway_keeps_nothing(void)
 {
-    static const struct txg_session_time times[] = {{{"a", 1}, "", "", 2000000},
-                                                    {{"b", 1}, "", "", 2000000},
-                                                    {{"c", 1}, "", "", 2000000},
-                                                    {{"d", 1}, "", "", 2000000}};
+    static const struct txg_session_time times[] = {{{"a", 1}, "", "", 2000000}};
     struct drive d;
     struct txg_session_config config = drive_config(TXG_DIST_DURATION, 2);
     config.times = times;
-    config.n_times = 4;
+    config.n_times = 1; /* the mean of the others */
     drive_begin(&d, &config);
-    drive_collect(&d, 0, "abcd");
-    drive_collect(&d, 1, "abcd");
-    drive_take(&d);
+    drive_collect(&d, 0, "abcdef");
+    drive_collect(&d, 1, "abcdef");
+    expect(&d, "gw0 sendcollection; collected gw0 6; collected gw1 6; "
+               "scheduling DurationScheduling 6; gw0 runtests 0; gw1 runtests 1; gw0 runtests 2; "
+               "gw1 runtests 3");
     d.now += 3000000; /* far: the rest is dealt ahead */
     drive_start(&d, 0, 0);
     drive_start(&d, 1, 1);
     d.now += 2000000;
     drive_report(&d, 0, 0, TXG_PASSED);
-    expect(&d, "start gw0 a; start gw1 b; gw0 a passed; gw0 runtests 2+2");
-    d.now += 2000000;
+    expect(&d, "start gw0 a; start gw1 b; gw0 a passed; gw1 runtests 4; gw0 runtests 5");
     drive_report(&d, 1, 1, TXG_PASSED);
-    expect(&d, "gw1 b passed; gw0 steal 3");
-    drive_unscheduled(&d, 0, 3, 1);
-    expect(&d, "gw1 runtests 3");
+    for (int64_t i = 3; i < 5; i++) {
+        drive_start(&d, 1, i);
+        d.now += 2000000;
+        drive_report(&d, 1, i, TXG_PASSED);
+    }
+    expect(&d, "gw1 b passed; start gw1 d; gw1 d passed; start gw1 e; gw1 e passed; gw0 steal 5");
+    drive_unscheduled(&d, 0, 5, 1);
+    expect(&d, "gw1 runtests 5");
     drive_release(&d);
+}
+
+static void nothing_is_dealt_of_nothing(void)
+{
+    struct drive d;
+    struct txg_session_config config = drive_config(TXG_DIST_DURATION, 1);
+    drive_begin(&d, &config);
+    drive_collect(&d, 0, "");
+    expect(&d, "collected gw0 0; scheduling DurationScheduling 0; gw0 shutdown");
+    drive_release(&d);
+}
+
+/* Neighbours are alike: the second of two that stand together waits for all others. */
+static void tests_nobody_knows_are_met_everywhere(void)
+{
+    static const char *const names[] = {"ab", "abcdefgh"};
+    static const char *const orders[] = {
+        "gw0 a; gw0 b; ",
+        "gw0 a; gw0 e; gw0 c; gw0 g; gw0 b; gw0 f; gw0 d; gw0 h; ",
+    };
+    for (size_t k = 0; k < 2; k++) {
+        struct drive d;
+        struct txg_buf order = {0};
+        struct txg_session_config config = drive_config(TXG_DIST_DURATION, 1);
+        drive_begin(&d, &config);
+        drive_collect(&d, 0, names[k]);
+        for (size_t i = 0; i < strlen(names[k]); i++) {
+            const char *said = drive_take(&d), *next = strstr(said, "gw0 runtests ");
+            CU_ASSERT_PTR_NOT_NULL_FATAL(next);
+            int64_t index = strtol(next + strlen("gw0 runtests "), NULL, 10);
+            txg_buf_printf(&order, "gw0 %c; ", names[k][index]);
+            d.now += 1000;
+            drive_start(&d, 0, index);
+            d.now += 2000000; /* as drive_report says */
+            drive_report(&d, 0, index, TXG_PASSED);
+        }
+        CU_ASSERT_STRING_EQUAL(txg_buf_cstr(&order), orders[k]);
+        txg_buf_release(&order);
+        drive_release(&d);
+    }
 }
 
 static void a_failure_is_tried_again(void)
@@ -1142,6 +1191,8 @@ int main(int argc, char **argv)
         {"a resource is had by one", a_resource_is_had_by_one},
         {"a serial test is alone", a_serial_test_is_alone},
         {"a slow gateway keeps nothing", a_slow_gateway_keeps_nothing},
+        {"nothing is dealt of nothing", nothing_is_dealt_of_nothing},
+        {"tests nobody knows are met everywhere", tests_nobody_knows_are_met_everywhere},
         {"a failure is tried again", a_failure_is_tried_again},
         {"another gateway tries", another_gateway_tries},
         {"the last try counts", the_last_try_counts},
