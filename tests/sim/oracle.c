@@ -808,6 +808,16 @@ static void check_stopped(struct sim_world *w)
     }
 }
 
+/* Who has asked to go is let go, unless it owes tests that nobody else will run. */
+static void check_left(struct sim_world *w)
+{
+    for (size_t i = 0; i < w->n_nodes; i++) {
+        const struct sim_seen *seen = &w->nodes[i].seen;
+        if (seen->leaving && seen->collected && !seen->shutdown && !seen->dead && !seen->closed)
+            sim_fail(w, "gw%zu has asked to go and is kept", i);
+    }
+}
+
 void sim_oracle_after(struct sim_world *w)
 {
     struct sim_oracle *o = &w->oracle;
@@ -825,6 +835,8 @@ void sim_oracle_after(struct sim_world *w)
         check_stopped(w);
     if (o->dealing && !o->stopping && !o->finished)
         check_idle(w);
+    if (o->dealing && !o->stopping && !o->finished && w->plan->config.dist != TXG_DIST_EACH)
+        check_left(w);
 }
 
 void sim_oracle_end(struct sim_world *w)
