@@ -14,10 +14,12 @@ void txg_pending_push(struct txg_pending *p, size_t number)
 {
     if (p->head == p->tail) {
         p->head = p->tail = 0;
+        p->moved++;
     } else if (p->tail == p->cap && p->head >= p->cap / 2) {
         memmove(p->items, p->items + p->head, (p->tail - p->head) * sizeof *p->items);
         p->tail -= p->head;
         p->head = 0;
+        p->moved++;
     }
     p->items = txg_grow(p->items, p->tail, &p->cap, sizeof *p->items);
     p->items[p->tail++] = number;
@@ -36,6 +38,7 @@ void txg_pending_push_front(struct txg_pending *p, size_t number)
         p->tail = n + room;
     }
     p->items[--p->head] = number;
+    p->moved++;
 }
 
 size_t txg_pending_count(const struct txg_pending *p)
@@ -69,14 +72,22 @@ static int64_t index_for(const struct txg_deal *d, const struct txg_node *node, 
     return index == SIZE_MAX ? -1 : (int64_t)index;
 }
 
-/* From both ends: what only the last of two gateways holds stands behind all of the first one's. */
-bool txg_deal_has_work(const struct txg_deal *d, const struct txg_node *node)
+/* Who may run a test that stays pending never may less, but for what it has failed: a place that
+ * was passed over stays so while nothing moves. */
+size_t txg_deal_first(const struct txg_deal *d, struct txg_node *node)
 {
-    const size_t *items = d->pending.items;
-    for (size_t i = d->pending.head, end = d->pending.tail; i < end; i++)
-        if (index_for(d, node, items[i]) >= 0 || index_for(d, node, items[--end]) >= 0)
-            return true;
-    return false;
+    const struct txg_pending *p = &d->pending;
+    if (node->passed_moved != p->moved || node->passed < p->head)
+        node->passed = p->head;
+    node->passed_moved = p->moved;
+    while (node->passed < p->tail && index_for(d, node, p->items[node->passed]) < 0)
+        node->passed++;
+    return node->passed;
+}
+
+bool txg_deal_has_work(const struct txg_deal *d, struct txg_node *node)
+{
+    return txg_deal_first(d, node) < d->pending.tail;
 }
 
 bool txg_deal_is_locked(const struct txg_deal *d, size_t number)
@@ -131,6 +142,7 @@ void txg_deal_put_back(struct txg_deal *d, size_t number)
             behind = i + 1;
     memmove(p->items + behind + 1, p->items + behind, (p->tail - 1 - behind) * sizeof *p->items);
     p->items[behind] = number;
+    p->moved++;
 }
 
 static int64_t share_of(int64_t takes, size_t part, size_t whole)
@@ -214,11 +226,27 @@ static bool is_free(const struct txg_deal *d, const struct txg_node *node, size_
     return true;
 }
 
+/* What a node may not run stays in front of `at`, in its order, when what stood between it was
+ * taken.
+ */
+static void close_up(struct txg_deal *d, size_t at, size_t kept)
+{
+    struct txg_pending *p = &d->pending;
+    if (kept > 0 && at - kept > p->head) {
+        memmove(p->items + at - kept, p->items + p->head, kept * sizeof *p->items);
+        for (size_t i = 0; i < d->n_nodes; i++)
+            if (d->nodes[i]->passed < at)
+                d->nodes[i]->passed = at - kept;
+    }
+    p->head = at - kept;
+}
+
 /* The next `n` pending tests that the node may run; of one unit only where there are units. */
 static size_t send_pending(struct txg_deal *d, struct txg_node *node, size_t n, const size_t *units)
 {
     struct txg_pending *p = &d->pending;
-    size_t sent = 0, kept = 0, at = p->head, unit = SIZE_MAX, blocked = SIZE_MAX;
+    size_t sent = 0, at = txg_deal_first(d, node), kept = at - p->head;
+    size_t unit = SIZE_MAX, blocked = SIZE_MAX;
     for (; at < p->tail && sent < n; at++) {
         size_t number = p->items[at];
         if (units && sent && units[number] != unit)
@@ -234,10 +262,7 @@ static size_t send_pending(struct txg_deal *d, struct txg_node *node, size_t n, 
         take(d, node, (size_t)index);
         sent++;
     }
-    /* what this node may not run stays in front, in its order */
-    if (kept)
-        memmove(p->items + at - kept, p->items + p->head, kept * sizeof *p->items);
-    p->head = at - kept;
+    close_up(d, at, kept);
     send_held(d, node, sent);
     return sent;
 }

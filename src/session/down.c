@@ -60,7 +60,7 @@ static void forget(struct txg_node *node)
 }
 
 /* Is there anything that a new gateway in this one's place could do? */
-static bool has_work_left(const struct txg_session *s, const struct txg_node *node, bool held)
+static bool has_work_left(const struct txg_session *s, struct txg_node *node, bool held)
 {
     if (s->progress == TXG_WAITING)
         return true;
@@ -85,7 +85,7 @@ static bool may_restart(struct txg_session *s, const struct txg_node *node)
     return false;
 }
 
-static bool wants_replacement(const struct txg_session *s, const struct txg_node *node,
+static bool wants_replacement(const struct txg_session *s, struct txg_node *node,
                               const struct txg_node_event *event, bool held)
 {
     /* what is refused at the beginning is refused a moment later */
@@ -133,7 +133,7 @@ static void try_again(struct txg_session *s)
     if (s->config.dist == TXG_DIST_EACH || s->done == s->tried_at || is_anyone_left(s))
         return;
     for (size_t i = 0; i < known; i++) {
-        const struct txg_node *node = s->nodes[i];
+        struct txg_node *node = s->nodes[i];
         bool last = true;
         for (size_t k = i + 1; k < known; k++)
             last = last && s->nodes[k]->origin != node->origin;

@@ -111,7 +111,7 @@ static size_t count_for(const struct txg_deal *d, struct txg_node *node)
     int64_t want = wanted(d, node), has = left_of_running(d, node) + ahead_of(d, node);
     size_t n = 0, waiting = txg_held_count(&node->held) - node->running;
     bool far = node->round_trip * IDLE > left_of_running(d, node);
-    for (size_t i = d->pending.head; i < d->pending.tail; i++) {
+    for (size_t i = txg_deal_first(d, node); i < d->pending.tail; i++) {
         bool enough = has >= want && (waiting + n > 0 || (node->running && !far));
         if (enough)
             break;

@@ -56,6 +56,13 @@ struct txg_node {
     size_t offered;                /* count and digest of it */
     uint64_t offered_digest;
     struct txg_held held;
+    size_t passed;         /* deal.c: places of what is pending, in front of it nothing is for it */
+    unsigned passed_moved; /* pending's, then */
+    struct txg_barren {    /* steal.c: who was idle found nothing in what it holds */
+        uint64_t idle;     /* who that was */
+        size_t until;      /* held's tail, then */
+        unsigned moved;    /* and its moved */
+    } barren;
     struct txg_ahead ahead; /* duration.c's */
     char *arch;             /* its worker's, or NULL */
     int64_t sent_at;        /* when it was sent a test and held none; 0: it has started that one */

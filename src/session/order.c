@@ -122,5 +122,6 @@ void txg_deal_sort_longest(struct txg_deal *d, bool few)
     qsort(keys, n, sizeof *keys, by_length);
     for (size_t i = 0; i < n; i++)
         p->items[p->head + i] = keys[i].number;
+    p->moved++;
     free(keys);
 }

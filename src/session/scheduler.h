@@ -41,6 +41,7 @@ extern const struct txg_scheduler_ops txg_scheduler_duration;
 struct txg_pending {
     size_t *items;
     size_t head, tail, cap;
+    unsigned moved; /* counts when items changed places, or one came in front of others */
 };
 
 struct txg_deal {
@@ -116,8 +117,10 @@ bool txg_deal_comes_first(const struct txg_deal *d, size_t number);
 
 int64_t txg_deal_now(const struct txg_deal *d);
 
-/* Is anything pending that the node may run? */
-bool txg_deal_has_work(const struct txg_deal *d, const struct txg_node *node);
+/* The place of the first pending test that the node may run, pending.tail where there is none;
+ * looks at each test once for each node. And whether there is one. */
+size_t txg_deal_first(const struct txg_deal *d, struct txg_node *node);
+bool txg_deal_has_work(const struct txg_deal *d, struct txg_node *node);
 
 /* `each`: everything of the node's lane that has no outcome and that nobody holds. */
 void txg_deal_send_rest(struct txg_deal *d, struct txg_node *node);

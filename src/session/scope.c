@@ -111,6 +111,7 @@ static size_t make_units(struct txg_deal *d, struct key (*key_of)(const struct t
         starts[u.items[i].place] = p->head + next;
     for (size_t i = 0; i < n; i++)
         p->items[starts[d->units[numbers[i]]]++] = numbers[i];
+    p->moved++;
     free(starts);
     free(u.items);
     free(u.slots);

@@ -58,11 +58,11 @@ def test_a_group_stays_together(txgate, script, tmp_path, outcomes):
     assert len({fs[0].gateway for name, fs in found.items()}) == 3, found
 
 
-@pytest.mark.parametrize("mode, count", [("load", 60000), ("worksteal", 5000), ("duration", 5000)])
-def test_gateways_that_have_no_test_in_common(mode, count, txgate, sanitized, tmp_path):
-    (tmp_path / "others").write_text(OTHERS % (sys.executable, count))
+@pytest.mark.parametrize("mode", ["load", "worksteal", "duration"])
+def test_gateways_that_have_no_test_in_common(mode, txgate, sanitized, tmp_path):
+    (tmp_path / "others").write_text(OTHERS % (sys.executable, 40000))
     (tmp_path / "others").chmod(0o755)
     (tmp_path / "txgate.yaml").write_text("suites: [{files: others, harness: txgate}]\n")
-    done = txgate.run("-n", "2", "-q", "--dist", mode)
-    assert done.code == 0 and "%d passed" % (2 * count) in done.out, done.out[-1000:]
-    assert sanitized or done.seconds < 3, done.out[-1000:]
+    done = txgate.run("-n", "3", "-q", "--dist", mode)
+    assert done.code == 0 and "120000 passed" in done.out, done.out[-1000:]
+    assert sanitized or done.seconds < 8, done.out[-1000:]
