@@ -64,6 +64,14 @@ static size_t sequence_length(unsigned char first)
     return first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc0 ? 2 : 1;
 }
 
+/* Those that turn the direction of what stands behind them: a name could show as another (Unicode
+ * TR36; CVE-2021-42574). */
+static bool turns_line(unsigned c)
+{
+    return c == 0x200e || c == 0x200f || (c >= 0x202a && c <= 0x202e) ||
+           (c >= 0x2066 && c <= 0x2069);
+}
+
 static size_t put_high(struct txg_buf *out, const unsigned char *p, size_t len, unsigned how)
 {
     size_t n = sequence_length(p[0]);
@@ -78,7 +86,7 @@ static size_t put_high(struct txg_buf *out, const unsigned char *p, size_t len, 
     unsigned c = code_point(p, n);
     if (xml && (c == 0xfffe || c == 0xffff))
         txg_buf_puts(out, "\xef\xbf\xbd");
-    else if (!xml && c < 0xa0)
+    else if (!xml && (c < 0xa0 || (how & TXG_PRINT_ONE_LINE && turns_line(c))))
         txg_buf_printf(out, "\\u%04x", c);
     else
         txg_buf_append(out, p, n);

@@ -116,6 +116,9 @@ int txg_state_file_lock(const char *dir, struct txg_err *err)
     else if (errno != EEXIST)
         return txg_err_sys(err, errno, "%s", folder);
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 && (errno == ELOOP || errno == ENOTDIR))
+        return txg_err_set(err, TXG_E_LIMIT,
+                           "%s: is a link or a file, and is to be a folder of its own", folder);
     if (fd < 0)
         return txg_err_sys(err, errno, "%s", folder);
     int64_t end = txg_now() + TXG_STATE_PATIENCE;

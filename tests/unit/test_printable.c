@@ -34,6 +34,8 @@ static void bytes_become_text(void)
          "31m",
          5, TXG_PRINT_TEXT, "\\u009b31m"},
         {"\xc2\x9b", 2, TXG_PRINT_XML, "\xc2\x9b"},
+        {"a\xe2\x80\xae_b\xe2\x81\xa9", 9, TXG_PRINT_ONE_LINE, "a\\u202e_b\\u2069"},
+        {"\xd7\x90\xe2\x80\x8f", 5, TXG_PRINT_TEXT, "\xd7\x90\xe2\x80\x8f"},
         {"\xef\xbf\xbe\xef\xbf\xbf", 6, TXG_PRINT_XML, "\xef\xbf\xbd\xef\xbf\xbd"},
         {"\033[31mred\033[0m", 12, TXG_PRINT_TEXT, "red"},
         {"\033[1;31mred\033[m", 13, TXG_PRINT_SGR, "\033[1;31mred\033[m"},

@@ -361,6 +361,21 @@ static void a_lock_is_waited_for(void)
     remove_dir();
 }
 
+static void a_link_is_not_followed(void)
+{
+    struct txg_err err = {0};
+    make_dir();
+    TXG_AUTOFREE char *folder = path_of(".txgate");
+    CU_ASSERT_EQUAL(symlink("/tmp", folder), 0);
+    struct txg_state *s = txg_state_new(dir);
+    txg_state_took(s, TXG_SPAN("a"), "x", "", 1);
+    CU_ASSERT_EQUAL(txg_state_save(s, 1, &err), -1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(err.text, "/.txgate: is a link or a file"));
+    txg_state_free(s);
+    unlink(folder);
+    remove_dir();
+}
+
 static void the_newest_are_kept(void)
 {
     make_dir();
@@ -402,6 +417,7 @@ int main(int argc, char **argv)
         {"every truncation", every_truncation},
         {"what is no plain file", what_is_no_plain_file},
         {"a lock is waited for", a_lock_is_waited_for},
+        {"a link is not followed", a_link_is_not_followed},
         {"the newest are kept", the_newest_are_kept},
         {0},
     };
