@@ -56,15 +56,15 @@ static void count_left(struct txg_deal *d)
         d->left += somewhere(d, d->pending.items[i]);
 }
 
-/* Of what the node runs: the time that is left, 0 where it is over its time. Of a test that nobody
- * knows, and that takes longer than others did, as much as it has had: some take very long. */
+/* Of what the node runs: the time that is left. Where it is over its time, as much as it is over
+ * it; where nobody knows it, as much as it has had: some take very long. */
 static int64_t left_of_running(const struct txg_deal *d, const struct txg_node *node)
 {
     if (!node->running)
         return 0;
     size_t number = txg_deal_number(d, node, node->held.items[node->held.head]);
     int64_t spent = txg_deal_now(d) - node->started_at, left = expected(d, node, number) - spent;
-    return left > 0 ? left : d->expect.known ? 0 : spent;
+    return left > 0 ? left : d->expect.known ? -left : spent;
 }
 
 static void count(const struct txg_deal *d, struct txg_node *node, size_t from, size_t until,
@@ -94,11 +94,15 @@ static int64_t ahead_of(const struct txg_deal *d, struct txg_node *node)
     return scaled(d, node, a->known, a->unknown);
 }
 
+static int64_t parts_of(const struct txg_deal *d)
+{
+    return d->expect.known ? SHARE : BLIND;
+}
+
 static int64_t wanted(const struct txg_deal *d, const struct txg_node *node)
 {
     int64_t least = 2 * node->round_trip + SLACK;
-    size_t parts = d->expect.known ? SHARE : BLIND;
-    int64_t share = d->left / (int64_t)(parts * txg_deal_live(d));
+    int64_t share = d->left / (int64_t)txg_deal_live(d) / parts_of(d);
     int64_t whole = d->even < TXG_DEAL_WHOLE ? d->even : TXG_DEAL_WHOLE;
     share = share < BATCH ? share : BATCH;
     share = share > whole ? share : whole;
@@ -144,16 +148,16 @@ static int64_t free_in(const struct txg_deal *d, struct txg_node *node)
     return left_of_running(d, node) + ahead_of(d, node);
 }
 
-/* But for who can't be sent anything. */
+/* Of those that may run something that is pending, but for who could not be sent it. */
 static struct txg_node *first_free(const struct txg_deal *d, const char *passed_over)
 {
     struct txg_node *first = NULL;
     int64_t least = INT64_MAX;
     for (size_t i = 0; i < d->n_nodes; i++) {
         struct txg_node *node = d->nodes[i];
-        if (!is_up(node) || passed_over[i])
+        if (!is_up(node) || passed_over[i] || !txg_deal_has_work(d, node))
             continue;
-        int64_t us = free_in(d, node); /* 0 also of who is over its time: it holds something */
+        int64_t us = free_in(d, node); /* 0 also of who has just come to the end of its time */
         if (us < least || (us == least && is_dry(node) && !is_dry(first))) {
             least = us;
             first = node;
@@ -162,31 +166,41 @@ static struct txg_node *first_free(const struct txg_deal *d, const char *passed_
     return first;
 }
 
-/* What it holds keeps it busy until more can come, and what comes is not worth waiting for behind
- * what it runs. */
+/* How long it is to be busy when more is on its way. Before the round trip is known a share serves,
+ * as in wanted(). */
+static int64_t cover(const struct txg_deal *d, const struct txg_node *node)
+{
+    int64_t share = d->even / parts_of(d);
+    return SLACK + (node->round_trip ? 2 * node->round_trip : share < BATCH ? share : BATCH);
+}
+
+/* It is busy until more can come, and what comes is not worth waiting for behind what it runs. */
 static bool has_enough(const struct txg_deal *d, struct txg_node *node)
 {
     size_t held = txg_held_count(&node->held);
     int64_t us = free_in(d, node);
-    if (!d->expect.known && d->mean == 0) /* nothing has ended yet */
-        return held >= 1;
-    if (us < 2 * node->round_trip + SLACK)
+    if (us < cover(d, node))
         return false;
     return held >= 2 || (!d->expect.known && node->round_trip * IDLE <= us);
 }
 
 /* How many of the pending tests go together: cases of one file in their order, as many as make a
- * process worth its start. */
-static size_t piece(const struct txg_deal *d, const struct txg_node *node)
+ * process worth its start. As many as the node may run. */
+static size_t piece(const struct txg_deal *d, struct txg_node *node)
 {
-    const size_t *items = d->pending.items + d->pending.head;
-    size_t count = txg_pending_count(&d->pending), n = 1;
-    int64_t whole = d->even < TXG_DEAL_WHOLE ? d->even : TXG_DEAL_WHOLE;
-    struct txg_span file = txg_expect_file(txg_deal_nodeid(d, items[0]));
-    for (int64_t us = expected(d, node, items[0]); us < whole && n < count; n++) {
-        if (!txg_span_equal(txg_expect_file(txg_deal_nodeid(d, items[n])), file))
+    const size_t *items = d->pending.items;
+    size_t n = 0;
+    int64_t us = 0, whole = d->even < TXG_DEAL_WHOLE ? d->even : TXG_DEAL_WHOLE;
+    struct txg_span file = {0};
+    for (size_t i = txg_deal_first(d, node); i < d->pending.tail && (n == 0 || us < whole); i++) {
+        if (!txg_deal_may_run(d, node, items[i]))
+            continue;
+        struct txg_span own = txg_expect_file(txg_deal_nodeid(d, items[i]));
+        if (n > 0 && !txg_span_equal(own, file))
             break;
-        us += expected(d, node, items[n]);
+        file = own;
+        us += expected(d, node, items[i]);
+        n++;
     }
     return n;
 }
@@ -195,12 +209,8 @@ static void share_singly(struct txg_deal *d)
 {
     TXG_AUTOFREE char *passed_over = txg_xcalloc(d->n_nodes, 1);
     struct txg_node *node;
-    while (txg_pending_count(&d->pending) > 0 && (node = first_free(d, passed_over))) {
-        bool may = txg_deal_has_work(d, node);
-        if (may && has_enough(d, node))
-            return;
-        passed_over[node->info.number] = !may || txg_deal_send(d, node, piece(d, node)) == 0;
-    }
+    while ((node = first_free(d, passed_over)) && !has_enough(d, node))
+        passed_over[node->info.number] = txg_deal_send(d, node, piece(d, node)) == 0;
 }
 
 static bool may_any_dry_run(const struct txg_deal *d, size_t number)

@@ -85,7 +85,7 @@ static void send_home(struct txg_session *s)
     for (size_t i = 0; i < s->n_nodes; i++) {
         struct txg_node *node = s->nodes[i];
         size_t own = s->config.retries == 0 && txg_held_count(&node->held) > 0;
-        if (node->retired && txg_deal_is_live(node) && holders == own &&
+        if (node->retired && !node->shutting && txg_deal_is_live(node) && holders == own &&
             !txg_deal_has_work(&s->deal, node))
             txg_deal_shutdown(&s->deal, node);
         /* it came for work that others have done meanwhile */

@@ -35,6 +35,9 @@ int txg_dist_parse(const char *word)
     return -1;
 }
 
+/* What is not named in the initializer below is 0 in a message as well. */
+_Static_assert(sizeof(struct txg_msg) <= sizeof(struct txg_event), "the event is the larger one");
+
 struct txg_command *txg_session_command(struct txg_session *s, enum txg_command_type type)
 {
     s->commands = txg_grow(s->commands, s->n_commands, &s->cap_commands, sizeof *s->commands);

@@ -67,8 +67,10 @@ static void index_item(struct txg_records *t, size_t place)
         *slot = (r->hash & ~(uint64_t)UINT32_MAX) | (uint32_t)(place + 1);
         return;
     }
-    t->n_stale -= r->kind == TXG_RECORD_FAILED;
-    t->items[record_in(*slot)] = *r;
+    struct txg_record *first = &t->items[record_in(*slot)];
+    t->n_stale -= r->kind == TXG_RECORD_FAILED && !r->fresh;
+    if (!first->fresh)
+        *first = *r;
     r->kind = TXG_RECORD_ENDED;
     r->hash = 0; /* it stands there twice: this one is left out */
 }
@@ -137,7 +139,8 @@ void txg_records_append(struct txg_records *t, const struct txg_record *r)
 /* Where what is said of the same stands; t->n: nowhere. */
 static size_t find(struct txg_records *t, const struct txg_record *r)
 {
-    if (t->next < t->n && is_same(&t->items[t->next], r))
+    bool left_out = t->next < t->n_indexed && t->items[t->next].hash == 0;
+    if (t->next < t->n && !left_out && is_same(&t->items[t->next], r))
         return t->next;
     make_index(t);
     uint64_t slot = *slot_of(t, r, hash_of(r));

@@ -262,6 +262,32 @@ static void what_stands_there_twice(void)
     remove_dir();
 }
 
+/* What was told over the first of two stays when they are looked for later. */
+static void what_is_told_of_them_counts(void)
+{
+    static const char times[] = "txgate-state 1\nt\t1\t1\tx\t\ta\nt\t1\t2\tx\t\ta\n";
+    static const char failed[] = "txgate-state 1\nf\t1\ta\nf\t1\ta\nf\t1\tc\n";
+    make_dir();
+    write_state(times, sizeof times - 1);
+    struct txg_state *s = load();
+    txg_state_took(s, TXG_SPAN("a"), "x", "", 7);
+    txg_state_took(s, TXG_SPAN("z"), "x", "", 9);
+    save(s, 2);
+    s = load();
+    CU_ASSERT_STRING_EQUAL(all_of(s), "a x  7;z x  9;");
+    txg_state_free(s);
+    write_state(failed, sizeof failed - 1);
+    s = load();
+    txg_state_ended(s, TXG_SPAN("a"), true); /* on one gateway */
+    txg_state_took(s, TXG_SPAN("b"), "x", "", 1);
+    txg_state_took(s, TXG_SPAN("a"), "x", "", 1); /* on another */
+    save(s, 3);
+    s = load();
+    CU_ASSERT_STRING_EQUAL(all_of(s), "b x  1;a x  1;failed a;failed c;");
+    txg_state_free(s);
+    remove_dir();
+}
+
 static void expect_ignored(const char *text, size_t len, const char *why)
 {
     write_state(text, len);
@@ -413,6 +439,7 @@ int main(int argc, char **argv)
         {"what was read is not read again", what_was_read_is_not_read_again},
         {"who saves meanwhile is heard", who_saves_meanwhile_is_heard},
         {"what stands there twice", what_stands_there_twice},
+        {"what is told of them counts", what_is_told_of_them_counts},
         {"what is damaged is ignored", what_is_damaged_is_ignored},
         {"every truncation", every_truncation},
         {"what is no plain file", what_is_no_plain_file},
