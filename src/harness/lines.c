@@ -61,7 +61,7 @@ static void open_ring(struct txg_lines *l)
     int fd = text ? number(&text) : -1;
     if (fd < 0 || *text != '\0')
         return;
-    l->ring.memory = txg_lines_ring_map(fd);
+    txg_lines_ring_open(&l->ring, fd, l->out);
     close(fd);
     unsetenv("TXGATE_RING");
 }
@@ -87,7 +87,7 @@ void txg_lines_release(struct txg_lines *l)
 {
     free(l->text);
     free(l->said);
-    txg_lines_ring_unmap(&l->ring);
+    txg_lines_ring_release(&l->ring);
     *l = (struct txg_lines){0};
 }
 
@@ -207,15 +207,17 @@ void txg_lines_tell(struct txg_lines *l, const char *const *fields)
     if (l->said_len > 0)
         flush(l);
     add(l, fields);
-    if (!l->ring.memory || l->said_len > RING_LINE) {
-        txg_lines_ring_settle(&l->ring); /* what went there was said before */
-        flush(l);
-    } else {
+    bool ours = txg_lines_ring_is_ours(&l->ring);
+    if (ours && l->said_len <= RING_LINE) {
         bool sleeps = txg_lines_ring_put(&l->ring, l->said, l->said_len);
         l->said_len = 0;
         if (sleeps)
             write_all(l->out, "\n", 1);
+        return;
     }
+    if (ours) /* what went there was said before */
+        txg_lines_ring_settle(&l->ring);
+    flush(l);
 }
 
 static bool is_unread(int fd)

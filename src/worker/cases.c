@@ -108,6 +108,15 @@ static bool is_wanted(const struct txg_program *p, const char *name)
     return p->whole;
 }
 
+bool txg_collection_wants(const struct txg_collection *c, size_t program)
+{
+    const struct txg_program *p = &c->programs[program];
+    for (size_t i = 0; i < p->cases.n; i++)
+        if (is_wanted(p, p->cases.items[i]))
+            return true;
+    return false;
+}
+
 static void check_wanted(struct txg_collection *c, size_t program)
 {
     const struct txg_program *p = &c->programs[program];

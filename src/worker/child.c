@@ -55,7 +55,8 @@ static void run_in_child(struct spawn *s)
     s->step = "chdir";
     if (s->command->cwd && chdir(s->command->cwd) != 0)
         goto failed;
-    signal(SIGPIPE, SIG_DFL); /* the one disposition that the worker changed */
+    signal(SIGPIPE, SIG_DFL); /* the two dispositions that the worker changed */
+    signal(SIGXFSZ, SIG_DFL);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);

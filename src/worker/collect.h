@@ -117,6 +117,9 @@ void txg_collection_argv(const struct txg_collection *c, const struct txg_item *
 bool txg_collection_is_bare(const struct txg_collection *c, const struct txg_item *item,
                             const struct txg_strv *argv);
 
+/* Is any of its listed cases among those that were asked for? */
+bool txg_collection_wants(const struct txg_collection *c, size_t program);
+
 /* Notes what is wrong with a file; both are dupped. */
 void txg_collection_error(struct txg_collection *c, const char *nodeid, const char *text);
 

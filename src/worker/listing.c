@@ -33,7 +33,7 @@ bool txg_listing_start(struct txg_listing *l, int64_t now)
                                             .bare = txg_collection_is_bare(c, item, &argv),
                                             .talks = talks,
                                             .rings = item->harness->rings};
-        l->late = l->large = false;
+        l->late = l->large = l->ahead = l->speaks = false;
         l->limit = suite->command.n > 0 ? TXG_LISTING_SUITE_LIMIT : TXG_LISTING_LIMIT;
         l->kill_at = now + l->limit;
         struct txg_environ environment;
@@ -61,6 +61,13 @@ void txg_listing_feed(void *listing, const void *data, size_t len)
         txg_buf_append(&l->text, data, len);
 }
 
+static void take_ready(struct txg_listing *l, struct txg_span line, struct txg_buf *scratch)
+{
+    struct txg_span field;
+    l->speaks = txg_talk_field(&line, scratch, &field) && txg_span_is(field, "1");
+    l->ahead = txg_talk_field(&line, scratch, &field) && txg_span_is(field, "ahead");
+}
+
 /* What it said beside its cases. True: files that could not be collected were among it. */
 static bool read_said(struct txg_listing *l)
 {
@@ -74,9 +81,7 @@ static bool read_said(struct txg_listing *l)
             txg_talk_field(&line, &scratch, &field);
             txg_reporting_warning(l->reporting, field);
         } else if (txg_span_is(field, "ready")) {
-            txg_talk_field(&line, &scratch, &field);
-            txg_talk_field(&line, &scratch, &field);
-            l->ahead = txg_span_is(field, "ahead");
+            take_ready(l, line, &scratch);
         } else if (txg_span_is(field, "uncollected")) {
             txg_talk_field(&line, &scratch, &nodeid);
             txg_talk_field(&line, &more, &field);
@@ -89,8 +94,25 @@ static bool read_said(struct txg_listing *l)
     return errors;
 }
 
+/* Of who stays nobody hears it again. */
+static void tell_errors(struct txg_listing *l)
+{
+    struct txg_span text = txg_span(txg_buf_data(&l->child->said), txg_buf_len(&l->child->said));
+    struct txg_span line, field;
+    struct txg_buf scratch = {0};
+    const char *nodeid = l->collection->items[l->collection->programs[l->next].item].nodeid;
+    while (txg_talk_line(&text, &line)) {
+        txg_talk_field(&line, &scratch, &field);
+        if (!txg_span_is(field, "error"))
+            continue;
+        txg_talk_field(&line, &scratch, &field);
+        txg_reporting_collect_error(l->reporting, txg_span_cstr(nodeid), field);
+    }
+    txg_buf_release(&scratch);
+}
+
 /* It may have imported all tests of a suite, or opened a device: the last one is not asked to do so
- * twice. */
+ * twice, if any of its cases is wanted. */
 static bool is_to_stay(struct txg_listing *l)
 {
     struct txg_collection *c = l->collection;
@@ -99,9 +121,18 @@ static bool is_to_stay(struct txg_listing *l)
         return false;
     read_said(l);
     txg_collection_take_listing(c, l->next, txg_span(txg_buf_data(said), txg_buf_len(said)));
+    bool stays = l->speaks && txg_collection_wants(c, l->next);
+    if (stays)
+        tell_errors(l);
     txg_buf_clear(said);
     l->next++;
-    return c->programs[l->next - 1].cases.n > 0;
+    return stays;
+}
+
+void txg_listing_dismiss(struct txg_listing *l)
+{
+    l->stays = false;
+    txg_child_hush(l->child);
 }
 
 void txg_listing_hear(struct txg_listing *l)
@@ -110,6 +141,10 @@ void txg_listing_hear(struct txg_listing *l)
     struct txg_buf *said = &l->child->said;
     size_t n = sizeof listed - 1, len;
     txg_child_hear(l->child);
+    if (l->next == l->collection->n_programs) { /* it has listed, and goes on about it */
+        txg_buf_clear(said);
+        return;
+    }
     len = txg_buf_len(said);
     if (len < n || memcmp(txg_buf_data(said) + len - n, listed, n) != 0)
         return;

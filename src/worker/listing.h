@@ -23,8 +23,9 @@ struct txg_listing {
     size_t next;                     /* program */
     int64_t limit, kill_at;
     bool late, large;
-    bool stays; /* the last program has listed its cases and lives on, to run them */
-    bool ahead; /* as it promised: docs/harness.md, section 5 */
+    bool stays;  /* the last program has listed its cases and lives on, to run them */
+    bool ahead;  /* as it promised: docs/harness.md, section 5 */
+    bool speaks; /* our version of it */
 };
 
 /* Starts the next program that is to be listed. False: all are. */
@@ -35,6 +36,9 @@ void txg_listing_feed(void *listing, const void *data, size_t len);
 
 /* What a harness says that talks. */
 void txg_listing_hear(struct txg_listing *l);
+
+/* Who was to stay is not needed: it is told to end. */
+void txg_listing_dismiss(struct txg_listing *l);
 
 /* The child has ended: its words are read, unless it was to stay. */
 void txg_listing_take(struct txg_listing *l);

@@ -98,7 +98,7 @@ void txg_talk_adopt(struct txg_runner *r, size_t program, bool ahead)
     r->ahead = ahead;
     r->term_at = r->kill_at = INT64_MAX;
     txg_child_clear_output(r->child);
-    r->idle = true;
+    r->idle = r->adopted = true;
 }
 
 static enum txg_outcome outcome_of(struct txg_span word)
@@ -183,6 +183,7 @@ static void take_result(struct txg_runner *r, struct txg_span line, struct txg_b
     if (waits)
         txg_child_say(r->child, "go\n", 3);
     r->waited |= waits;
+    r->adopted = false;
     r->ended = r->started + took;
     r->last_end = r->heard_at = now;
     txg_batch_settle(r);
@@ -312,9 +313,12 @@ void txg_talk_end(struct txg_runner *r, const struct txg_ending *ending)
         txg_batch_settle(r);
         r->cut = true;
     }
+    /* a program that ends by itself when it has listed has not seen what it was sent */
+    bool well = ending->status == 0 && ending->signal == 0 && !ending->timed_out;
+    r->again = r->adopted && well && !r->cut && r->at < r->n;
     if (r->at == r->n && !r->cut)
         judge_end(r, ending);
-    else
+    else if (!r->again)
         txg_batch_end(r, ending);
-    r->idle = false;
+    r->idle = r->adopted = false;
 }

@@ -2,12 +2,21 @@
 
 #include "src/worker/ring.h"
 
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #define SIZE 65536u
+
+/* Of Linux, as older headers have none of them. */
+#define MEMFD_CLOEXEC 1u
+#define MEMFD_SEALING 2u
+#define ADD_SEALS     1033
+#define SEAL_SEAL     1
+#define SEAL_SHRINK   2
+#define SEAL_GROW     4
 
 /* Each word has a cache line of its own. */
 struct txg_ring_memory {
@@ -23,11 +32,13 @@ _Static_assert(sizeof(struct txg_ring_memory) == 4096 + SIZE, "docs/harness.md, 
 int txg_ring_make(struct txg_ring *r)
 {
     *r = (struct txg_ring){0};
-    int fd = (int)syscall(SYS_memfd_create, "txgate", 1u /* MFD_CLOEXEC */);
+    int fd = (int)syscall(SYS_memfd_create, "txgate", MEMFD_CLOEXEC | MEMFD_SEALING);
     if (fd < 0)
         return -1;
     void *memory = MAP_FAILED;
-    if (ftruncate(fd, sizeof *r->memory) == 0)
+    /* who made it shorter would have us read what is not there */
+    if (ftruncate(fd, sizeof *r->memory) == 0 &&
+        fcntl(fd, ADD_SEALS, SEAL_SEAL | SEAL_SHRINK | SEAL_GROW) == 0)
         memory = mmap(NULL, sizeof *r->memory, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (memory == MAP_FAILED) {
         close(fd);

@@ -261,6 +261,10 @@ void txg_runner_look(struct txg_runner *r)
         txg_verdict_release(&verdict);
     }
     close_state(r);
+    if (r->again) {
+        r->again = false;
+        txg_runner_start(r);
+    }
 }
 
 /* Into what it wrote to stderr: there whoever looks into the failure finds it. */

@@ -55,6 +55,8 @@ struct txg_runner {
     /* persistent.c: a harness that talks stays for the next batch of its program */
     const struct txg_buf *hello; /* what it is greeted with, borrowed */
     bool idle;                   /* it has nothing to do */
+    bool adopted;                /* it has listed, and told of no case yet */
+    bool again;                  /* what it was sent is another's */
     bool ahead;                  /* it takes many runs at once */
     size_t sent;                 /* of the batch */
     int64_t heard_at;            /* when it said something last */

@@ -56,6 +56,7 @@ static _Noreturn void become_program(const struct txg_strv *argv, const struct t
 {
     prctl(PR_SET_CHILD_SUBREAPER, 0); /* which would outlive the exec */
     signal(SIGPIPE, SIG_DFL);
+    signal(SIGXFSZ, SIG_DFL);
     environ = env->items;
     if (dup2(fd, STDIN_FILENO) >= 0 && dup2(fd, STDOUT_FILENO) >= 0)
         execvp(argv->items[0], argv->items);

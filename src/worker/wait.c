@@ -20,6 +20,7 @@ void txg_wait_prepare(void)
 {
     sigset_t blocked;
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a limit of the user's is an error like another */
     signal(SIGCHLD, on_sigchld);
     sigemptyset(&open_mask);
     sigemptyset(&blocked);

@@ -40,6 +40,7 @@ struct worker {
     int64_t held_from;
     struct txg_child child; /* that runs tests, or is listed; pid 0: none */
     struct txg_runner runner;
+    bool hears;     /* what it says is waited for in this turn of the loop */
     unsigned turns; /* of the loop since it was looked whether the child has ended */
 };
 
@@ -75,6 +76,8 @@ static void collect(struct worker *w, bool records)
 /* Programs are listed between pings, not within one message. */
 static void go_on_collecting(struct worker *w)
 {
+    if (w->progress == LISTING && w->shutdown && w->listing.stays)
+        txg_listing_dismiss(&w->listing);
     if (w->progress != LISTING || w->shutdown)
         return;
     if (!w->listing.stays && (w->child.pid != 0 || txg_listing_start(&w->listing, txg_now())))
@@ -268,8 +271,8 @@ static void wait_for_events(struct worker *w, struct pollfd fds[N_FDS])
     if (hears_at > now && hears_at < deadline)
         deadline = hears_at;
     listens = listens && (hears_at <= now || w->child.results >= 0);
-    bool hears = alive && hears_at <= now;
-    if (hears && w->progress == COLLECTED && !txg_ring_sleep(&w->child.ring))
+    w->hears = alive && hears_at <= now;
+    if (w->hears && w->progress == COLLECTED && !txg_ring_sleep(&w->child.ring))
         deadline = now;
     fds[0] = (struct pollfd){.fd = w->link.in, .events = POLLIN};
     if (txg_link_has_unsent(&w->link))
@@ -277,7 +280,7 @@ static void wait_for_events(struct worker *w, struct pollfd fds[N_FDS])
     for (int i = 0; i < 2; i++)
         fds[OUT + i] =
             (struct pollfd){.fd = alive && listens ? w->child.fds[i] : -1, .events = POLLIN};
-    fds[RESULTS] = (struct pollfd){.fd = hears ? w->child.results : -1, .events = POLLIN};
+    fds[RESULTS] = (struct pollfd){.fd = w->hears ? w->child.results : -1, .events = POLLIN};
     txg_wait(fds, N_FDS, deadline);
 }
 
@@ -319,8 +322,7 @@ static void watch_child(struct worker *w, const struct pollfd fds[N_FDS])
     bool changed = txg_wait_child_changed();
     if (w->child.pid == 0)
         return;
-    bool hears = fds[RESULTS].fd >= 0 && w->child.results >= 0;
-    if (hears &&
+    if (w->hears &&
         (fds[RESULTS].revents || (w->progress == COLLECTED && txg_ring_has(&w->child.ring))))
         hear_child(w);
     for (int i = 0; i < 2; i++)
