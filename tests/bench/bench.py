@@ -1,6 +1,7 @@
 """How fast txgate is, beside what it could be: `make bench`.
 
-bench.py [SECTION...]: spawn, growth, first, output, devices, cases, million, gtest, python, ssh, socket.
+bench.py [SECTION...]: spawn, growth, first, output, devices, cases, million, gtest,
+planted, python, ssh, socket.
 Rows of one section alternate (A B A B ...) so that a slow moment of the machine hits all of them; shown are medians,
 CPU seconds of all processes (user and system) beside wall seconds, and the ratio to the section's floor,
 which is the median of the ratios within each round. Everything is also left in bench.json.
@@ -17,12 +18,13 @@ from local import devices, first, growth, output, spawn
 from measure import BUILDDIR, ROUNDS, TXGATE, results
 from over_socket import socket_gateways
 from over_ssh import ssh
+from planted import planted
 from python_tests import python
 
 
 def main(sections):
     known = {f.__name__: f for f in (spawn, growth, first, output, devices, cases, million, gtest,
-                                    python, ssh)}
+                                    planted, python, ssh)}
     known["socket"] = socket_gateways
     unknown = [s for s in sections if s not in known]
     if unknown:
