@@ -30,6 +30,7 @@
 
 #define UNSENT_MAX   (1u << 20) /* bytes on the link at which workers are no longer read */
 #define QUIET        2000       /* microseconds between two looks at the workers' sockets */
+#define FLOWING      (1u << 16) /* bytes in one look: who wrote them waits for room to write more */
 #define SWEEP_LIMIT  INT64_C(4000000)
 #define HELLO_LIMIT  INT64_C(60000000) /* for the controller's hello */
 #define CHANNELS_MAX 8192
@@ -58,7 +59,7 @@ struct agent {
     size_t n, cap;
     struct pollfd *fds;
     size_t cap_fds;
-    int64_t quiet_until;
+    int64_t quiet_until, flowing_until;
 };
 
 static void send_control(struct agent *a, const struct txg_msg *msg)
@@ -266,17 +267,18 @@ static void relay_worker(struct agent *a, struct entry *e)
         kill_worker(e, TXG_EXIT_PROTOCOL, err.text);
 }
 
-static void read_worker(struct agent *a, struct entry *e, int64_t now)
+/* The bytes that came. */
+static size_t read_worker(struct agent *a, struct entry *e, int64_t now)
 {
-    if (e->is_raw) {
-        e->closed = txg_raw_read(e->link.in, &a->link.mux, e->channel) < 0;
-        return;
-    }
-    int got = txg_link_read(&e->link);
-    if (got != 0)
-        e->heard = now;
+    int got =
+        e->is_raw ? txg_raw_read(e->link.in, &a->link.mux, e->channel) : txg_link_read(&e->link);
     e->closed = got < 0;
-    relay_worker(a, e);
+    if (!e->is_raw) {
+        if (got != 0)
+            e->heard = now;
+        relay_worker(a, e);
+    }
+    return got < 0 ? 0 : (size_t)got;
 }
 
 static void describe_end(const struct entry *e, int status, const struct rusage *usage,
@@ -438,19 +440,23 @@ static int read_link(struct agent *a)
     return rc < 0 || got < 0 ? -1 : 0;
 }
 
+/* Reports are few bytes, and are left to gather. */
 static void read_workers(struct agent *a, size_t n, int64_t now)
 {
-    bool came = false;
+    size_t came = 0;
+    bool looked = false;
     for (size_t i = 0; i < n && i < a->n; i++) {
         short revents = a->fds[2 + i].revents;
         if (revents & POLLOUT)
             flush_worker(&a->workers[i]);
         if (!(revents & (POLLIN | POLLHUP | POLLERR)))
             continue;
-        read_worker(a, &a->workers[i], now);
-        came = true;
+        came += read_worker(a, &a->workers[i], now);
+        looked = true;
     }
-    if (came)
+    if (came >= FLOWING)
+        a->flowing_until = now + QUIET;
+    if (looked && now >= a->flowing_until)
         a->quiet_until = now + QUIET;
 }
 

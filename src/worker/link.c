@@ -40,7 +40,7 @@ int txg_link_read(struct txg_link *l)
         if (n <= 0)
             return -1;
         txg_mux_feed(&l->mux, buffer, (size_t)n);
-        came = 1;
+        came += (int)n;
         if ((size_t)n < sizeof buffer)
             return came;
     }

@@ -16,7 +16,7 @@ struct txg_link {
 void txg_link_init(struct txg_link *l, int in, int out);
 void txg_link_close(struct txg_link *l);
 
-/* Reads what is there, at most 256 KiB. 1: something came; 0: nothing; -1: the link is at its end
+/* Reads what is there, at most 256 KiB. The bytes that came; 0: none; -1: the link is at its end
  * (what had come is in the mux). */
 int txg_link_read(struct txg_link *l);
 

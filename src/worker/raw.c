@@ -54,7 +54,7 @@ int txg_raw_read(int fd, struct txg_mux *link, uint32_t channel)
             return -1;
         struct txg_frame frame = {channel, txg_span(buffer, (size_t)n)};
         txg_mux_relay(link, &frame);
-        came = 1;
+        came += (int)n;
         if ((size_t)n < sizeof buffer)
             return came;
     }

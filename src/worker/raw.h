@@ -25,7 +25,7 @@ int txg_raw_take(struct txg_raw *r, struct txg_span bytes);
 /* Writes what the socket takes. */
 void txg_raw_flush(struct txg_raw *r, int fd);
 
-/* Reads what is there, at most 256 KiB, into frames on the link. 1: something came; 0: nothing;
+/* Reads what is there, at most 256 KiB, into frames on the link. The bytes that came; 0: none;
  * -1: the end. */
 int txg_raw_read(int fd, struct txg_mux *link, uint32_t channel);
 
