@@ -248,27 +248,32 @@ static size_t *choose(const struct txg_deal *d, struct txg_node *node, size_t *n
 /* From who is busy for the longest, where that is longer than asking takes. */
 static bool steal(struct txg_deal *d)
 {
+    uint64_t dry = txg_deal_idle(d, is_dry);
     struct txg_node *victim = NULL;
+    size_t *chosen = NULL, n = 0;
     int64_t most = 0;
     for (size_t i = 0; i < d->n_nodes; i++) {
         struct txg_node *node = d->nodes[i];
-        size_t n = 0;
-        if (!is_up(node) || txg_held_count(&node->held) < 2)
+        if (!is_up(node) || txg_held_count(&node->held) < 2 || txg_deal_is_barren(node, dry))
             continue;
         int64_t busy = left_of_running(d, node) + ahead_of(d, node);
         if (busy <= most || busy <= node->round_trip || busy <= TXG_DEAL_WHOLE)
             continue;
-        free(choose(d, node, &n));
-        if (n == 0)
+        size_t many, *indices = choose(d, node, &many);
+        if (many == 0) {
+            free(indices);
+            txg_deal_set_barren(node, dry);
             continue;
+        }
+        free(chosen);
+        chosen = indices;
+        n = many;
         most = busy;
         victim = node;
     }
-    if (victim) {
-        size_t n, *chosen = choose(d, victim, &n);
+    if (victim)
         txg_deal_steal(d, victim, chosen, n);
-        free(chosen);
-    }
+    free(chosen);
     d->victim = victim;
     return victim;
 }

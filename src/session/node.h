@@ -58,7 +58,7 @@ struct txg_node {
     struct txg_held held;
     size_t passed;         /* deal.c: places of what is pending, in front of it nothing is for it */
     unsigned passed_moved; /* pending's, then */
-    struct txg_barren {    /* steal.c: who was idle found nothing in what it holds */
+    struct txg_barren {    /* barren.c: who was idle found nothing in what it holds */
         uint64_t idle;     /* who that was */
         size_t until;      /* held's tail, then */
         unsigned moved;    /* and its moved */

@@ -122,6 +122,13 @@ int64_t txg_deal_now(const struct txg_deal *d);
 size_t txg_deal_first(const struct txg_deal *d, struct txg_node *node);
 bool txg_deal_has_work(const struct txg_deal *d, struct txg_node *node);
 
+/* barren.c: who steals looks once at what a node holds, and again when the node is dealt more or
+ * others are idle: of what it holds there is only less. A number for all who are idle now, never 0;
+ * whether they have found nothing in what the node holds; and that it is so. */
+uint64_t txg_deal_idle(const struct txg_deal *d, bool (*is_idle)(const struct txg_node *));
+bool txg_deal_is_barren(const struct txg_node *node, uint64_t idle);
+void txg_deal_set_barren(struct txg_node *node, uint64_t idle);
+
 /* `each`: everything of the node's lane that has no outcome and that nobody holds. */
 void txg_deal_send_rest(struct txg_deal *d, struct txg_node *node);
 

@@ -69,39 +69,22 @@ static size_t *choose(const struct txg_deal *d, const struct txg_node *node, siz
     return chosen;
 }
 
-/* Of all who are idle one number, never 0. */
-static uint64_t sum_of_idle(const struct txg_deal *d)
-{
-    uint64_t sum = TXG_HASH_START;
-    for (size_t i = 0; i < d->n_nodes; i++)
-        if (is_idle(d->nodes[i]))
-            sum = txg_hash(sum, &i, sizeof i);
-    return sum | 1;
-}
-
-/* What it holds only gets less until it is dealt more: there is nothing for the same idle ones. */
-static bool is_barren(const struct txg_node *node, uint64_t idle)
-{
-    return node->barren.idle == idle && node->barren.until == node->held.tail &&
-           node->barren.moved == node->held.moved;
-}
-
 /* Who holds the most, of those that have something for the idle: the first of equals. */
 static bool steal(struct txg_deal *d)
 {
-    uint64_t idle = sum_of_idle(d);
+    uint64_t idle = txg_deal_idle(d, is_idle);
     struct txg_node *victim = NULL;
     size_t *chosen = NULL, n = 0;
     for (size_t i = 0; i < d->n_nodes; i++) {
         struct txg_node *node = d->nodes[i];
         size_t held = txg_held_count(&node->held);
-        if (!is_up(node) || held <= MIN_PENDING || is_barren(node, idle) ||
+        if (!is_up(node) || held <= MIN_PENDING || txg_deal_is_barren(node, idle) ||
             (victim && held <= txg_held_count(&victim->held)))
             continue;
         size_t many, *indices = choose(d, node, &many);
         if (many == 0) {
             free(indices);
-            node->barren = (struct txg_barren){idle, node->held.tail, node->held.moved};
+            txg_deal_set_barren(node, idle);
             continue;
         }
         free(chosen);

@@ -45,7 +45,9 @@ BUGS = [
      "    if (d->victim == node)\n        d->victim = NULL;", "    if (node->steals == 0 && "
      "txg_deal_is_live(node))\n        d->victim = NULL;"),
     ("duration stops at who may run nothing", "src/session/duration.c",
-     "        if (may && has_enough(d, node))\n", "        if (!may || has_enough(d, node))\n"),
+     "passed_over[i] || !txg_deal_has_work(d, node))\n            continue;\n",
+     "passed_over[i])\n            continue;\n        if (!txg_deal_has_work(d, node))\n"
+     "            return NULL;\n"),
     ("a resource is had twice", "src/session/lock.c",
      "wanted ? lock->owner != node :", "wanted ? node->tests == NULL :"),
     ("a serial test is not alone", "src/session/lock.c",
