@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+import events
 import processes
 import venvs
 
@@ -257,10 +258,6 @@ def test_last(): pass
 """
 
 
-def has_begun(events, name):
-    return any('"test_start"' in line and name in line for line in events.read_text().splitlines())
-
-
 @pytest.mark.parametrize("victim, signum, outcome, words", [
     ("interpreter", signal.SIGKILL, "crashed", "signal 9"),
     ("worker", signal.SIGKILL, "crashed", "worker was killed by signal 9"),
@@ -273,8 +270,7 @@ def test_what_dies_or_freezes(txgate, suite, outcomes, victim, signum, outcome, 
     (suite / "tests/test_it.py").write_text(WAITS)
     child = txgate.start("run", "--tx", TX, "--heartbeat", "200ms", "--jsonl", "events", "tests")
     end = time.monotonic() + 20
-    # Who is killed within milliseconds of a test's start has not passed on that it runs.
-    while not (suite / "began").exists() or not has_begun(suite / "events", "test_waits"):
+    while not (suite / "began").exists() or not events.has_begun(suite / "events", "test_waits"):
         assert time.monotonic() < end and child.poll() is None
         time.sleep(0.01)
     pid = int((suite / "began").read_text())

@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+import events
 import processes
 import sshd
 from processes import wait_for
@@ -219,7 +220,8 @@ def test_cable_pulled_in_a_run(lab, txgate, folder, client, serve, script, outco
     script("slow", "[ -e %s/once ] || { echo $$ >%s/once; sleep 60; }" % (tmp_path, tmp_path))
     child = txgate.start("run", "--tx", spec(board, txgate.cwd), "--tx", "popen", "--heartbeat",
                          "400ms", "--jsonl", "out.jsonl", "slow", env=client.env)
-    wait_for((tmp_path / "once").exists)
+    wait_for(lambda: (tmp_path / "once").exists() and
+             events.has_begun(txgate.cwd / "out.jsonl", "slow"))
     host.pull()
     began = time.monotonic()
     out, err = child.communicate(timeout=30)
