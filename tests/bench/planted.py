@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 
 import harness_sources
 
@@ -38,8 +39,9 @@ def planted(where):
             continue
 
         def run_with(bad):
+            folder = tempfile.mkdtemp(dir=where)  # what one row leaves in .txgate is not for another
             env = {"MANY": "1000", **({"BAD": bad} if bad else {})}
-            measure = txgate("--tb=no", "--timeout=%d" % TIMEOUT, program, cwd=where, env=env,
+            measure = txgate("--tb=no", "--timeout=%d" % TIMEOUT, program, cwd=folder, env=env,
                              status=1 if bad else 0)
             if bad != "hang":
                 return measure
