@@ -55,18 +55,6 @@ static void put_process(struct txg_buf *out, const char *pid, const char *comm, 
     }
 }
 
-/* ") S parent group session", of /proc/<pid>/stat */
-static int64_t session_of(const char *stat)
-{
-    int64_t number = 0;
-    const char *at = stat + 3;
-    for (int i = 0; i < 3 && *at == ' '; i++) {
-        at++;
-        number = txg_read_int(&at);
-    }
-    return number;
-}
-
 void txg_hung_describe(pid_t session, struct txg_buf *out)
 {
     char stat[1024];
@@ -75,11 +63,12 @@ void txg_hung_describe(pid_t session, struct txg_buf *out)
     if (!proc)
         return;
     for (struct dirent *e; left >= 0 && (e = readdir(proc));) {
-        if (!isdigit((unsigned char)e->d_name[0]))
+        const char *digits = e->d_name;
+        if (!isdigit((unsigned char)*digits) || getsid((pid_t)txg_read_int(&digits)) != session)
             continue;
         slurp(e->d_name, "stat", stat, sizeof stat);
         const char *comm = strchr(stat, '('), *end = strrchr(stat, ')');
-        if (!comm || !end || strlen(end) < 4 || session_of(end) != session)
+        if (!comm || !end || strlen(end) < 3)
             continue;
         if (left-- > 0)
             put_process(out, e->d_name, comm + 1, (int)(end - comm - 1), end[2]);
